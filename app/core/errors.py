@@ -1,0 +1,78 @@
+"""What can go wrong, once for pages and JSON alike: each error knows its status, code and title.
+
+JSON answers are problem documents (RFC 9457); `code` is the last part of the problem's type URI.
+"""
+
+from collections.abc import Mapping
+
+
+class AppError(Exception):
+    """An error that its reader may be told about; `detail` never holds a secret."""
+
+    status = 500
+    code = "internal"
+    title = "Something failed on our side"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        fields: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.fields = dict(fields or {})
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+
+
+class MalformedRequest(AppError):
+    status, code, title = 400, "malformed-request", "The request could not be read"
+
+
+class Unauthenticated(AppError):
+    status, code, title = 401, "unauthenticated", "No valid credential"
+
+
+class PermissionDenied(AppError):
+    status, code, title = 403, "permission-denied", "Not allowed"
+
+
+class TenantClosed(AppError):
+    """The tenant is suspended or deleted."""
+
+    status, code, title = 403, "tenant-closed", "This tenant is closed"
+
+
+class NotFound(AppError):
+    status, code, title = 404, "not-found", "Not found"
+
+
+class Conflict(AppError):
+    status, code, title = 409, "conflict", "Conflict with the present state"
+
+
+class PayloadTooLarge(AppError):
+    status, code, title = 413, "payload-too-large", "The request is too large"
+
+
+class Misdirected(AppError):
+    status, code, title = 421, "misdirected-request", "This host is not served here"
+
+
+class Invalid(AppError):
+    """The request was read, but a value in it will not do; `fields` names each."""
+
+    status, code, title = 422, "invalid", "Some values will not do"
+
+
+class TooManyRequests(AppError):
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+
+class Unavailable(AppError):
+    """A part that this needs is down for now; `detail` names it."""
+
+    status, code, title = 503, "unavailable", "A part of the service is not available"

@@ -1,0 +1,100 @@
+"""The configuration: environment variables, checked once at start."""
+
+import base64
+import binascii
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting, named as its environment variable in upper case."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore")
+
+    sentinel_env: Literal["development", "production"] = "production"
+    base_url: str
+    secret_key: SecretStr
+    master_key: SecretStr
+    key_pepper: SecretStr
+
+    database_url: SecretStr
+    database_owner_url: SecretStr | None = None
+    database_worker_url: SecretStr | None = None
+    database_platform_url: SecretStr | None = None
+    database_direct_url: SecretStr | None = None
+    database_pool_size: int = 8
+
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    neo4j_uri: str | None = None
+    neo4j_user: str = "neo4j"
+    neo4j_password: SecretStr = SecretStr("")
+    neo4j_database: str | None = None
+
+    smtp_url: SecretStr | None = None
+    rate_limit_storage_url: SecretStr | None = None
+    web_concurrency: int = 1
+    trusted_proxies: str = ""
+    metrics_token: SecretStr | None = None
+    demonstration: bool = False
+    demonstration_targets: str = ""
+    outbound_allowed: str = ""
+    dns_resolvers: str = ""
+    scans_stopped: bool = False
+    log_level: str = "INFO"
+    worker_poll_cap: int = Field(default=100, ge=1)
+    relay_poll_seconds: float = Field(default=1.0, gt=0)
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("BASE_URL begins with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("master_key", "key_pepper")
+    @classmethod
+    def _thirty_two_bytes(cls, value: SecretStr) -> SecretStr:
+        try:
+            raw = base64.b64decode(value.get_secret_value(), validate=True)
+        except binascii.Error as error:
+            raise ValueError("must be base64") from error
+        if len(raw) != 32:
+            raise ValueError("must be 32 bytes in base64")
+        return value
+
+    @model_validator(mode="after")
+    def _complete_in_production(self) -> "Settings":
+        if self.sentinel_env == "production":
+            if self.demonstration:
+                raise ValueError("DEMONSTRATION is for make run alone")
+            if self.smtp_url is None:
+                raise ValueError("SMTP_URL must be set")
+        if self.web_concurrency > 1 and self.rate_limit_storage_url is None:
+            raise ValueError("RATE_LIMIT_STORAGE_URL must be set where WEB_CONCURRENCY is above 1")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host (with port, if any) of BASE_URL."""
+        return self.base_url.split("://", 1)[1].split("/", 1)[0]
+
+    @property
+    def allowed_targets(self) -> frozenset[str]:
+        """Exact `address:port` pairs that outbound traffic may reach although they are not global."""
+        both = f"{self.demonstration_targets},{self.outbound_allowed}"
+        return frozenset(part.strip() for part in both.split(",") if part.strip())
+
+    @property
+    def resolvers(self) -> tuple[str, ...]:
+        """Resolvers as `address` or `address:port`; empty for the system's."""
+        return tuple(part.strip() for part in self.dns_resolvers.split(",") if part.strip())
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings of this process. Raises pydantic.ValidationError that names what is missing."""
+    return Settings()  # type: ignore[call-arg]

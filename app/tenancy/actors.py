@@ -1,0 +1,29 @@
+"""Who does the work at hand, with what permissions and from where."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    KEY = "key"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, an API key or the platform itself; `label` is what an audit row shows."""
+
+    kind: ActorKind
+    id: UUID | None
+    label: str
+    permissions: frozenset[str] = field(default_factory=frozenset)
+    address: str | None = None
+    agent: str | None = None
+    request_id: str | None = None
+
+
+def system_actor(label: str) -> Actor:
+    """Return the platform itself as the actor, for work done after a commit; it holds no permission."""
+    return Actor(ActorKind.SYSTEM, None, label)
