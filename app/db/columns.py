@@ -1,0 +1,11 @@
+"""The bodies of the tables that stand in both homes, account and content, beside what they record."""
+
+AUDIT_COLUMNS = """
+    at timestamptz NOT NULL, actor_kind text NOT NULL, actor_id uuid, actor_label text NOT NULL,
+    action text NOT NULL, target_kind text NOT NULL, target_id uuid, before jsonb, after jsonb,
+    address text, agent text, request_id text
+"""
+OUTBOX_COLUMNS = """
+    kind text NOT NULL, payload jsonb NOT NULL, created_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0, done_at timestamptz, last_error text
+"""
