@@ -2,8 +2,8 @@
 
 from alembic import context, op
 
-from app.db.rls import protect, tenant_table
 from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS
+from app.db.rls import protect, tenant_table
 
 revision = "content_0001"
 down_revision = None

@@ -15,7 +15,7 @@ DIRECTORY = Path(__file__).with_name("0001_directory.sql")
 
 def upgrade() -> None:
     for statement in (
-        'ALTER DATABASE "%s" SET search_path = shared, public' % _database(),
+        f'ALTER DATABASE "{_database()}" SET search_path = shared, public',
         "CREATE SCHEMA account",
         "CREATE SCHEMA shared",
         "CREATE SCHEMA auth AUTHORIZATION sentinel_directory",

@@ -1,0 +1,88 @@
+"""Engines: one pool per login and database, whose BEGIN carries the tenant and the time limits.
+
+The transaction's first message is `BEGIN; SET LOCAL ...`: no round trip of its own, and nothing stays on the
+connection after the commit, so that it is safe behind a transaction pooler.
+"""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+from app.db.urls import sqlalchemy_url
+from app.tenancy.placements import Isolation, Placement
+
+SCHEMA = re.compile(r"shared|t_[0-9a-f]{32}")
+DEFAULT_SCHEMA = "shared"
+STATEMENT_MS = 5_000
+IDLE_MS = 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a transaction is bound to: one tenant (None: nobody) and one schema of content."""
+
+    tenant_id: UUID | None
+    schema: str = DEFAULT_SCHEMA
+
+
+NOBODY = Scope(None)
+
+
+def begin_statement(scope: Scope) -> str:
+    """Return the message that opens a transaction in `scope`. Only a UUID and a checked schema name enter it."""
+    tenant = "" if scope.tenant_id is None else str(UUID(int=scope.tenant_id.int))
+    message = (
+        f"BEGIN; SET LOCAL app.current_tenant = '{tenant}'; SET LOCAL statement_timeout = {STATEMENT_MS}; "
+        f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}"
+    )
+    if scope.schema != DEFAULT_SCHEMA:
+        if not SCHEMA.fullmatch(scope.schema):
+            raise ValueError("no such schema of content")
+        message += f"; SET LOCAL search_path = {scope.schema}, public"
+    return message
+
+
+def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") -> Engine:
+    """Return an engine whose transactions begin in the scope of their connection's execution options."""
+    engine = create_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=5,
+        pool_pre_ping=False,
+        connect_args={"connect_timeout": 5, "application_name": application},
+        skip_autocommit_rollback=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _own_begin(dbapi_connection: object, _record: object) -> None:
+        dbapi_connection.autocommit = True  # type: ignore[attr-defined]
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        scope = connection.get_execution_options().get("scope", NOBODY)
+        driver = connection.connection.driver_connection
+        if driver is None:
+            raise RuntimeError("the connection is gone")
+        driver.execute(begin_statement(scope))
+
+    return engine
+
+
+class Engines:
+    """The router: from a placement to the engine that serves it."""
+
+    def __init__(self, control: Engine) -> None:
+        self.control = control
+
+    def of(self, placement: Placement) -> Engine:
+        """Return the engine of `placement`. Raises LookupError for a level that this process does not serve."""
+        if placement.level is Isolation.DATABASE:
+            raise LookupError("databases of their own are not served yet")
+        return self.control
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.control.dispose()

@@ -1,0 +1,245 @@
+"""The unit of work: one tenant, one transaction, one commit. What leaves it without a commit is rolled back.
+
+A unit writes one home. Where both homes live in one database (isolation level `row`) they share its transaction.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+from uuid import UUID
+
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
+
+from app.core.clock import Clock, SystemClock
+from app.core.crypto import KeyRing
+from app.db.engines import NOBODY, Engines, Scope
+from app.tenancy.actors import Actor
+from app.tenancy.context import require_tenant
+from app.tenancy.placements import Isolation, Placement
+
+
+class Home(StrEnum):
+    """Where a table lives: always in the control database, or wherever the tenant's content is placed."""
+
+    ACCOUNT = "account"
+    CONTENT = "content"
+
+
+class OfTenant:
+    """A tenant's row: its key begins with the tenant, which the unit of work fills in and checks."""
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class HasHome(Protocol):
+    home: ClassVar[Home]
+
+
+@dataclass(eq=False)
+class Unit:
+    """One piece of work for one tenant by one actor; `session` queries, `commit` ends it."""
+
+    session: Session
+    home: Home
+    tenant_id: UUID
+    actor: Actor
+    placement: Placement | None
+    clock: Clock
+    keys: KeyRing
+    _work: "_Work"
+
+    def now(self) -> datetime:
+        """Return the present moment by the injected clock, in UTC."""
+        return self.clock.now()
+
+    def commit(self) -> None:
+        """Commit all that was written; afterwards nothing can be queried through this unit."""
+        self._work.commit()
+
+    def at_home(self, home: Home) -> "Unit":
+        """Return the unit of the same work for `home`."""
+        return self._work.unit(home)
+
+    def note_effect(self) -> None:
+        """Remember that an effect was requested, so that the relay is woken after the commit."""
+        self._work.effects = True
+
+
+@dataclass(eq=False)
+class _Work:
+    """What the units of one piece of work share: sessions, the homes written, the one commit."""
+
+    units: "Units"
+    tenant_id: UUID
+    actor: Actor
+    placement: Placement | None
+    sessions: dict[Home, Session] = field(default_factory=dict)
+    written: set[Home] = field(default_factory=set)
+    effects: bool = False
+    over: bool = False
+
+    def unit(self, home: Home) -> Unit:
+        session = self.sessions.get(home) or self._join(home)
+        return Unit(session, home, self.tenant_id, self.actor, self.placement, self.units.clock, self.units.keys, self)
+
+    def _join(self, home: Home) -> Session:
+        if self.over:
+            raise RuntimeError("this work is committed")
+        if home is Home.CONTENT and self.placement is None:
+            self.placement = self._read_placement()
+        if home is Home.CONTENT and self.placement is not None and self.placement.level is not Isolation.ROW:
+            engine, schema = self.units.engines.of(self.placement), self.placement.schema
+            return self.adopt(self.units.start(engine, Scope(self.tenant_id, schema)), home)
+        for session in self.sessions.values():
+            return self.adopt(session, home)
+        return self.adopt(self.units.start(self.units.engines.control, Scope(self.tenant_id)), home)
+
+    def _read_placement(self) -> Placement:
+        found = (
+            self.unit(Home.ACCOUNT)
+            .session.execute(
+                text("SELECT level, schema_name, database_name, epoch FROM control.placements WHERE tenant_id = :t"),
+                {"t": self.tenant_id},
+            )
+            .one_or_none()
+        )
+        if found is None:
+            raise PermissionError("the tenant has no placement")
+        return Placement(self.tenant_id, Isolation(found[0]), found[1], found[2], found[3])
+
+    def adopt(self, session: Session, home: Home) -> Session:
+        session.info.update(tenant_id=self.tenant_id, written=self.written, criterion=self.units.criterion)
+        self.sessions[home] = session
+        return session
+
+    def commit(self) -> None:
+        for session in dict.fromkeys(self.sessions.values()):
+            session.commit()
+        self.over = True
+        if self.effects:
+            self.units.on_effects()
+
+    def close(self) -> None:
+        self.over = True
+        for session in dict.fromkeys(self.sessions.values()):
+            session.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who came in, as a directory function told: the tenant, its placement and the actor."""
+
+    tenant_id: UUID
+    placement: Placement
+    actor: Actor
+
+
+class Units:
+    """Opens units of work: the one place that makes sessions."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        keys: KeyRing,
+        *,
+        clock: Clock | None = None,
+        on_effects: Callable[[], None] = lambda: None,
+        criterion: bool = True,
+    ) -> None:
+        self.engines = engines
+        self.keys = keys
+        self.clock = clock or SystemClock()
+        self.on_effects = on_effects
+        self.criterion = criterion
+
+    def start(self, engine: Engine, scope: Scope) -> Session:
+        """Return a session in a transaction that is bound to `scope`."""
+        session = _Session(bind=engine.execution_options(scope=scope), autobegin=False, expire_on_commit=False)
+        session.begin()
+        return session
+
+    @contextmanager
+    def open(self, home: Home, actor: Actor, *, placement: Placement | None = None) -> Iterator[Unit]:
+        """Open a unit for the tenant of the context. Raises PermissionError where there is none."""
+        work = _Work(self, require_tenant(), actor, placement)
+        try:
+            yield work.unit(home)
+        finally:
+            work.close()
+
+    @contextmanager
+    def identify(self) -> Iterator["Doorway"]:
+        """Open a transaction that belongs to nobody, in which a directory function may tell who comes in."""
+        doorway = Doorway(self, self.start(self.engines.control, NOBODY))
+        try:
+            yield doorway
+        finally:
+            doorway.close()
+
+
+@dataclass(eq=False)
+class Doorway:
+    """The moment before the tenant is known: only directory functions can be called."""
+
+    units: Units
+    session: Session
+    _work: _Work | None = None
+
+    def enter(self, entry: Entry, home: Home) -> Unit:
+        """Go on in the same transaction as the tenant that the directory function has just set."""
+        self._work = _Work(self.units, entry.tenant_id, entry.actor, entry.placement)
+        self._work.adopt(self.session, Home.ACCOUNT)
+        return self._work.unit(home)
+
+    def commit(self) -> None:
+        """Keep what directory functions wrote, where nobody came in."""
+        if self._work is None:
+            self.session.commit()
+
+    def close(self) -> None:
+        if self._work is not None:
+            self._work.close()
+        else:
+            self.session.close()
+
+
+class _Session(Session):
+    """A session that scopes every statement to its tenant and refuses rows of any other."""
+
+
+@event.listens_for(_Session, "do_orm_execute")
+def _scope_statement(state: ORMExecuteState) -> None:
+    info = state.session.info
+    mapper = state.bind_mapper
+    if mapper is not None and (state.is_insert or state.is_update or state.is_delete):
+        _note_home(state.session, mapper.class_)
+    tenant_id: UUID | None = info.get("tenant_id")
+    if tenant_id is None or not info.get("criterion", True):
+        return
+    if state.is_select or state.is_update or state.is_delete:
+        state.statement = state.statement.options(
+            with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == tenant_id, include_aliases=True)
+        )
+
+
+@event.listens_for(_Session, "before_flush")
+def _claim_rows(session: Session, _context: UOWTransaction, _instances: Any) -> None:
+    tenant_id: UUID | None = session.info.get("tenant_id")
+    for row in (*session.new, *session.dirty, *session.deleted):
+        _note_home(session, type(row))
+        if isinstance(row, OfTenant):
+            if row.tenant_id is None:
+                row.tenant_id = tenant_id  # type: ignore[unreachable]
+            elif row.tenant_id != tenant_id:
+                raise PermissionError("a row of another tenant")
+
+
+def _note_home(session: Session, table: type[HasHome]) -> None:
+    written: set[Home] = session.info.setdefault("written", set())
+    written.add(table.home)
+    if len(written) > 1:
+        raise RuntimeError("a unit of work writes one home")

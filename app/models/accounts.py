@@ -1,0 +1,61 @@
+"""Account tables: memberships, API keys, and the trail and outbox of that home."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.units import Home
+from app.models.tables import AuditColumns, Identified, OutboxColumns, Table
+
+
+class Membership(Identified, Table):
+    """A person's role in one tenant."""
+
+    __tablename__ = "memberships"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    user_id: Mapped[UUID]
+    email: Mapped[str]
+    name: Mapped[str]
+    role: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Identified, Table):
+    """A program's credential, kept as a keyed hash; `hint` is its recognisable beginning."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    name: Mapped[str]
+    hint: Mapped[str]
+    secret_hash: Mapped[bytes]
+    pepper_version: Mapped[int]
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    maker_id: Mapped[UUID]
+    maker_label: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AccountAuditEvent(AuditColumns, Table):
+    """A change in the account home."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+
+class AccountEffect(OutboxColumns, Table):
+    """An effect of a change in the account home."""
+
+    __tablename__ = "outbox"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT

@@ -1,0 +1,61 @@
+"""What every table shares: the mapping's root, its home, the tenant's key, and the trail beside what it records."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import DateTime, Integer, MetaData, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.core.ids import new_id
+from app.db.units import Home, OfTenant
+
+
+class Table(DeclarativeBase):
+    """The root of all tables; `home` says where they live."""
+
+    metadata = MetaData()
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        UUID: Uuid(),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+    }
+    home: ClassVar[Home]
+
+
+class Identified(OfTenant):
+    """A tenant's row with an id of its own (UUIDv7)."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+
+
+class AuditColumns(Identified):
+    """Who did what to which thing, from where; before and after hold no secrets."""
+
+    at: Mapped[datetime]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    actor_label: Mapped[str]
+    action: Mapped[str]
+    target_kind: Mapped[str]
+    target_id: Mapped[UUID | None]
+    before: Mapped[dict[str, Any] | None]
+    after: Mapped[dict[str, Any] | None]
+    address: Mapped[str | None]
+    agent: Mapped[str | None]
+    request_id: Mapped[str | None]
+
+
+class OutboxColumns(Identified):
+    """An effect to be had after the commit that asked for it."""
+
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    done_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]

@@ -1,0 +1,51 @@
+"""Control tables: tenants, where each lives, and its wrapped data keys."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.units import Home, OfTenant
+from app.models.tables import Table
+
+
+class Tenant(Table):
+    """A customer organisation."""
+
+    __tablename__ = "tenants"
+    __table_args__ = {"schema": "control"}
+    home = Home.ACCOUNT
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str]
+    name: Mapped[str]
+    plan: Mapped[str]
+    status: Mapped[str]
+    trial_ends_at: Mapped[datetime | None]
+    status_reason: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class TenantPlacement(OfTenant, Table):
+    """Where a tenant's content lives; `epoch` rises with each move."""
+
+    __tablename__ = "placements"
+    __table_args__ = {"schema": "control"}
+    home = Home.ACCOUNT
+
+    level: Mapped[str]
+    schema_name: Mapped[str]
+    database_name: Mapped[str | None]
+    epoch: Mapped[int] = mapped_column(default=1)
+
+
+class TenantKey(OfTenant, Table):
+    """A tenant's data key, wrapped by the master key."""
+
+    __tablename__ = "tenant_keys"
+    __table_args__ = {"schema": "control"}
+    home = Home.ACCOUNT
+
+    version: Mapped[int] = mapped_column(primary_key=True)
+    wrapped: Mapped[bytes]
+    created_at: Mapped[datetime]
