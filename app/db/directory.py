@@ -1,0 +1,232 @@
+"""The directory: what is asked before a tenant is known, each a SECURITY DEFINER function of the schema `auth`."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.tenancy.placements import Isolation, Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a sign-in is checked against."""
+
+    user_id: UUID
+    name: str
+    password_hash: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TenantView:
+    """A tenant as the directory knows it."""
+
+    id: UUID
+    slug: str
+    name: str
+    plan: str
+    status: str
+    status_reason: str | None
+    placement: Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A signed-in person, and the tenant of the address if the person is a member of it."""
+
+    session_id: UUID
+    user_id: UUID
+    email: str
+    name: str
+    tenant: TenantView | None
+    role: str | None
+    extra_permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """An API key as it was found; `expired` and `revoked_at` are for the caller to refuse."""
+
+    key_id: UUID
+    name: str
+    scopes: tuple[str, ...]
+    expired: bool
+    revoked_at: datetime | None
+    maker_id: UUID
+    maker_role: str | None
+    maker_permissions: tuple[str, ...]
+    tenant: TenantView
+
+
+@dataclass(frozen=True, slots=True)
+class TenantChoice:
+    """One of the tenants that a person belongs to."""
+
+    slug: str
+    name: str
+    role: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEffect:
+    """An outbox row that this relay may carry out until its lease ends."""
+
+    tenant_id: UUID
+    home: str
+    kind: str
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OpenScan:
+    """A scan that is not over, wherever its tenant lives."""
+
+    tenant_id: UUID
+    scan_id: UUID
+    workflow_id: str
+    status: str
+    admitted: bool
+    since: datetime
+
+
+def slug_taken(session: Session, slug: str) -> bool:
+    """Tell whether any tenant has this slug."""
+    return bool(session.execute(text("SELECT auth.slug_taken(:slug)"), {"slug": slug}).scalar_one())
+
+
+def register_user(session: Session, user_id: UUID, email: str, name: str, password_hash: str) -> bool:
+    """Add a person; False where the address is registered already."""
+    return bool(
+        session.execute(
+            text("SELECT auth.register_user(:id, :email, :name, :hash)"),
+            {"id": user_id, "email": email, "name": name, "hash": password_hash},
+        ).scalar_one()
+    )
+
+
+def find_login(session: Session, email: str) -> Login | None:
+    """Return what a sign-in with this address is checked against."""
+    row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one_or_none()
+    return None if row is None else Login(row.user_id, row.name, row.password_hash, row.locked)
+
+
+def note_login(session: Session, user_id: UUID, *, good: bool) -> None:
+    """Count a sign-in; the fifth failure in a row locks for 30 seconds, each further one for twice as long."""
+    session.execute(text("SELECT auth.note_login(:id, :good)"), {"id": user_id, "good": good})
+
+
+def replace_hash(session: Session, user_id: UUID, old: str, new: str) -> None:
+    """Put a stronger hash of the same password in place of `old`."""
+    session.execute(text("SELECT auth.replace_hash(:id, :old, :new)"), {"id": user_id, "old": old, "new": new})
+
+
+def open_session(
+    session: Session,
+    token_hash: bytes,
+    session_id: UUID,
+    user_id: UUID,
+    *,
+    lasts: timedelta,
+    idle: timedelta,
+    address: str | None,
+    agent: str | None,
+) -> None:
+    """Keep a sign-in under the hash of its token, with an absolute and an idle limit."""
+    session.execute(
+        text("SELECT auth.open_session(:hash, :id, :user, :lasts, :idle, :address, :agent)"),
+        {
+            "hash": token_hash,
+            "id": session_id,
+            "user": user_id,
+            "lasts": lasts,
+            "idle": idle,
+            "address": address,
+            "agent": agent,
+        },
+    )
+
+
+def close_session(session: Session, token_hash: bytes) -> None:
+    """End a sign-in."""
+    session.execute(text("SELECT auth.close_session(:hash)"), {"hash": token_hash})
+
+
+def session_tenants(session: Session, token_hash: bytes) -> list[TenantChoice]:
+    """Return the tenants of whoever is signed in with this token, by name."""
+    rows = session.execute(text("SELECT * FROM auth.session_tenants(:hash)"), {"hash": token_hash})
+    return [TenantChoice(row.slug, row.name, row.role, row.status) for row in rows]
+
+
+def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visitor | None:
+    """Return who is signed in, and set the tenant that `slug` names if the person is a member of it."""
+    row = session.execute(
+        text("SELECT * FROM auth.begin_session(:hash, :slug)"), {"hash": token_hash, "slug": slug}
+    ).one_or_none()
+    if row is None:
+        return None
+    return Visitor(
+        row.session_id,
+        row.user_id,
+        row.email,
+        row.user_name,
+        None if row.tenant_id is None else _tenant(row),
+        row.role,
+        tuple(row.permissions or ()),
+    )
+
+
+def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
+    """Return the key that has one of `hashes`, and set its tenant if it is in force: one round trip."""
+    row = session.execute(text("SELECT * FROM auth.begin_api_key(:hashes)"), {"hashes": hashes}).one_or_none()
+    if row is None:
+        return None
+    return KeyHolder(
+        row.key_id,
+        row.key_name,
+        tuple(row.scopes),
+        row.expired,
+        row.revoked_at,
+        row.maker_id,
+        row.maker_role,
+        tuple(row.maker_permissions or ()),
+        _tenant(row),
+    )
+
+
+def _tenant(row: "object") -> TenantView:
+    get = row._mapping  # type: ignore[attr-defined]
+    placement = Placement(
+        get["tenant_id"], Isolation(get["level"]), get["schema_name"], get["database_name"], get["epoch"]
+    )
+    return TenantView(
+        get["tenant_id"],
+        get["slug"],
+        get["tenant_name"],
+        get["plan"],
+        get["status"],
+        get["status_reason"],
+        placement,
+    )
+
+
+def claim_effects(session: Session, kinds: list[str], most: int, lease: timedelta) -> list[ClaimedEffect]:
+    """Take the oldest due effect of each (tenant, kind), at most `most`, until `lease` is over."""
+    rows = session.execute(
+        text("SELECT * FROM auth.claim_effects(:kinds, :most, :lease)"), {"kinds": kinds, "most": most, "lease": lease}
+    )
+    return [ClaimedEffect(row.tenant_id, row.home, row.kind, row.id) for row in rows]
+
+
+def list_open_scans(session: Session, older_than: timedelta) -> list[OpenScan]:
+    """Return the scans that have been in their present state for longer than `older_than`, oldest first."""
+    rows = session.execute(text("SELECT * FROM auth.list_open_scans(:age)"), {"age": older_than})
+    return [OpenScan(row.tenant_id, row.scan_id, row.workflow_id, row.status, row.admitted, row.since) for row in rows]
+
+
+def tenants_with_open_scans(session: Session) -> set[UUID]:
+    """Return the tenants that have a scan admitted and not over."""
+    return {row[0] for row in session.execute(text("SELECT * FROM auth.tenants_with_open_scans()"))}

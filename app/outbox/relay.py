@@ -1,0 +1,195 @@
+"""The relay: claims due effects by (tenant, kind), carries each out as its tenant, and marks it done."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.db import directory
+from app.db.engines import NOBODY
+from app.db.units import Home, Units
+from app.db.urls import libpq_url
+from app.models.accounts import AccountEffect
+from app.models.trails import Effect
+from app.outbox.wakers import CHANNEL
+from app.tenancy.actors import system_actor
+from app.tenancy.context import tenant_scope
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(seconds=20)
+MOST_BACKOFF = timedelta(minutes=5)
+RELAY = system_actor("outbox relay")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One effect in the hands of its handler; `attempt` counts from 1."""
+
+    tenant_id: UUID
+    id: UUID
+    kind: str
+    payload: dict[str, Any]
+    attempt: int
+
+
+class Postponed(Exception):
+    """Raised by a handler whose far end is down: the effect is tried again in a second, without backing off."""
+
+
+Handler = Callable[[Delivery], None]
+
+
+class Relay:
+    """Runs in the worker; any number may run at once. Handlers are idempotent: a delivery may come again."""
+
+    def __init__(
+        self,
+        units: Units,
+        handlers: Mapping[str, Handler],
+        *,
+        listen_url: str | None,
+        threads: int = 8,
+        poll_seconds: float = 1.0,
+    ) -> None:
+        self._units = units
+        self._handlers = dict(handlers)
+        self._listen_url = listen_url
+        self._threads = threads
+        self._poll = poll_seconds
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._busy = threading.Semaphore(threads)
+        self._running: list[threading.Thread] = []
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="effect")
+
+    def start(self) -> None:
+        """Begin to claim and deliver, in threads of its own."""
+        for target in (self._claim_loop, self._listen_loop):
+            thread = threading.Thread(target=target, name=f"relay{target.__name__}", daemon=True)
+            thread.start()
+            self._running.append(thread)
+
+    def stop(self) -> None:
+        """Take no more; return when what was taken is delivered."""
+        self._stop.set()
+        self._wake.set()
+        for thread in self._running:
+            thread.join(timeout=5)
+        self._pool.shutdown(wait=True)
+
+    def wake(self) -> None:
+        """Look for due effects now."""
+        self._wake.set()
+
+    def run_once(self) -> int:
+        """Deliver what is due in this thread; return how many were taken."""
+        claimed = self._claim(self._threads)
+        for effect in claimed:
+            self._deliver(effect)
+        return len(claimed)
+
+    def _claim(self, most: int) -> list[directory.ClaimedEffect]:
+        session = self._units.start(self._units.engines.control, NOBODY)
+        try:
+            claimed = directory.claim_effects(session, list(self._handlers), most, LEASE)
+            session.commit()
+            return claimed
+        finally:
+            session.close()
+
+    def _claim_loop(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                if not self._claim_some():
+                    self._wake.wait(self._poll)
+            except SQLAlchemyError as error:
+                log.warning("relay.claim_failed", error=type(error).__name__)
+                self._stop.wait(self._poll)
+
+    def _claim_some(self) -> bool:
+        self._busy.acquire()
+        slots = 1
+        while slots < self._threads and self._busy.acquire(blocking=False):
+            slots += 1
+        claimed: list[directory.ClaimedEffect] = []
+        try:
+            claimed = self._claim(slots)
+        finally:
+            for _ in range(slots - len(claimed)):
+                self._busy.release()
+        for effect in claimed:
+            self._pool.submit(self._deliver, effect).add_done_callback(self._free)
+        return bool(claimed)
+
+    def _free(self, _done: "Future[None]") -> None:
+        self._busy.release()
+        self._wake.set()
+
+    def _listen_loop(self) -> None:
+        if self._listen_url is None:
+            return
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(libpq_url(self._listen_url), autocommit=True, connect_timeout=5) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}".encode())
+                    self._wake.set()
+                    while not self._stop.is_set():
+                        for _notice in connection.notifies(timeout=1.0, stop_after=1):
+                            self._wake.set()
+            except psycopg.Error as error:
+                log.warning("relay.listen_failed", error=type(error).__name__)
+                self._stop.wait(self._poll)
+
+    def _deliver(self, effect: directory.ClaimedEffect) -> None:
+        bound = log.bind(tenant=str(effect.tenant_id), effect=str(effect.id), kind=effect.kind)
+        with tenant_scope(effect.tenant_id):
+            try:
+                delivery = self._load(effect)
+                if delivery is None:
+                    return
+                self._handlers[effect.kind](delivery)
+                self._finish(effect)
+            except Postponed:
+                self._again(effect, None, bound)
+            except Exception as error:
+                bound.warning("relay.effect_failed", error=type(error).__name__)
+                self._again(effect, type(error).__name__, bound)
+
+    def _load(self, effect: directory.ClaimedEffect) -> Delivery | None:
+        with self._units.open(Home(effect.home), RELAY) as unit:
+            row = unit.session.get(_table(effect), (effect.tenant_id, effect.id))
+            if row is None or row.done_at is not None:
+                return None
+            return Delivery(effect.tenant_id, effect.id, row.kind, row.payload, row.attempts + 1)
+
+    def _finish(self, effect: directory.ClaimedEffect) -> None:
+        with self._units.open(Home(effect.home), RELAY) as unit:
+            row = unit.session.get_one(_table(effect), (effect.tenant_id, effect.id))
+            row.done_at = unit.now()
+            row.attempts += 1
+            row.last_error = None
+            unit.commit()
+
+    def _again(self, effect: directory.ClaimedEffect, problem: str | None, bound: Any) -> None:
+        try:
+            with self._units.open(Home(effect.home), RELAY) as unit:
+                row = unit.session.get_one(_table(effect), (effect.tenant_id, effect.id))
+                row.attempts += 1
+                row.last_error = problem or row.last_error
+                wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 8))
+                row.due_at = unit.now() + min(wait, MOST_BACKOFF)
+                unit.commit()
+        except SQLAlchemyError:
+            bound.warning("relay.lease_runs_out")
+
+
+def _table(effect: directory.ClaimedEffect) -> type[Effect] | type[AccountEffect]:
+    return Effect if effect.home == Home.CONTENT else AccountEffect
