@@ -72,7 +72,10 @@ def ask_txt(name: str, resolver: str, policy: Policy) -> list[bytes]:
 
 def _resolver(servers: tuple[str, ...], seconds: float) -> dns.resolver.Resolver:
     resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = [dns.nameserver.Do53Nameserver(*split_endpoint(server, 53)) for server in servers]
+    try:
+        resolver.nameservers = [dns.nameserver.Do53Nameserver(*split_endpoint(server, 53)) for server in servers]
+    except ValueError:
+        raise Unreachable(Kind.DNS, "A resolver's address is not readable") from None
     resolver.lifetime = seconds
     resolver.timeout = max(0.1, min(2.0, seconds / (2 * len(servers))))
     resolver.cache = None
