@@ -24,7 +24,7 @@ class DnsPeer:
     """Answers `script[name, type]`: a list of answers, taken in turn, the last one again and again.
 
     An answer is a list of record texts (empty: the name exists, without such a record), or SILENT, REFUSED or FAILED.
-    A name that the script does not hold does not exist.
+    A name that the script does not hold does not exist. `address` is written as a resolver is: `address:port`.
     """
 
     def __init__(self, script: dict[tuple[str, str], list[Answer]]) -> None:
@@ -32,20 +32,15 @@ class DnsPeer:
         self.asked: Counter[tuple[str, str]] = Counter()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
+        host, port = self._socket.getsockname()
+        self.address = f"{host}:{port}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    @property
-    def address(self) -> str:
-        """`address:port`, as a resolver is written."""
-        host, port = self._socket.getsockname()
-        return f"{host}:{port}"
-
     def close(self) -> None:
         """Stop answering."""
-        host, port = self._socket.getsockname()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", (host, port))
+            last.sendto(b"", self._socket.getsockname())
         self._thread.join(5)
         self._socket.close()
 
