@@ -195,6 +195,13 @@ class Doorway:
         self._work.adopt(self.session, Home.ACCOUNT)
         return self._work.unit(home)
 
+    def found(self, entry: Entry, home: Home) -> Unit:
+        """Go on in the same transaction as a tenant that is being made in it."""
+        self.session.execute(
+            text("SELECT set_config('app.current_tenant', :tenant, true)"), {"tenant": str(entry.tenant_id)}
+        )
+        return self.enter(entry, home)
+
     def commit(self) -> None:
         """Keep what directory functions wrote, where nobody came in."""
         if self._work is None:

@@ -40,6 +40,7 @@ class OwnershipProof(Identified, Table):
     proven_at: Mapped[datetime | None]
     proven_by: Mapped[str | None]
     expires_at: Mapped[datetime | None]
+    requested_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     attempts: Mapped[list[Any]] = mapped_column(default=list)
 

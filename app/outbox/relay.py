@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import directory
 from app.db.engines import NOBODY
-from app.db.units import Home, Units
+from app.db.units import Home, Unit, Units
 from app.db.urls import libpq_url
 from app.models.accounts import AccountEffect
+from app.models.tables import OutboxColumns
 from app.models.trails import Effect
 from app.outbox.wakers import CHANNEL
 from app.tenancy.actors import system_actor
@@ -165,14 +166,14 @@ class Relay:
 
     def _load(self, effect: directory.ClaimedEffect) -> Delivery | None:
         with self._units.open(Home(effect.home), RELAY) as unit:
-            row = unit.session.get(_table(effect), (effect.tenant_id, effect.id))
-            if row is None or row.done_at is not None:
+            row = _row(unit, effect)
+            if row.done_at is not None:
                 return None
             return Delivery(effect.tenant_id, effect.id, row.kind, row.payload, row.attempts + 1)
 
     def _finish(self, effect: directory.ClaimedEffect) -> None:
         with self._units.open(Home(effect.home), RELAY) as unit:
-            row = unit.session.get_one(_table(effect), (effect.tenant_id, effect.id))
+            row = _row(unit, effect)
             row.done_at = unit.now()
             row.attempts += 1
             row.last_error = None
@@ -181,7 +182,7 @@ class Relay:
     def _again(self, effect: directory.ClaimedEffect, problem: str | None, bound: Any) -> None:
         try:
             with self._units.open(Home(effect.home), RELAY) as unit:
-                row = unit.session.get_one(_table(effect), (effect.tenant_id, effect.id))
+                row = _row(unit, effect)
                 row.attempts += 1
                 row.last_error = problem or row.last_error
                 wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 8))
@@ -191,5 +192,8 @@ class Relay:
             bound.warning("relay.lease_runs_out")
 
 
-def _table(effect: directory.ClaimedEffect) -> type[Effect] | type[AccountEffect]:
-    return Effect if effect.home == Home.CONTENT else AccountEffect
+def _row(unit: Unit, effect: directory.ClaimedEffect) -> OutboxColumns:
+    key = (effect.tenant_id, effect.id)
+    if effect.home == Home.CONTENT:
+        return unit.session.get_one(Effect, key)
+    return unit.session.get_one(AccountEffect, key)

@@ -29,7 +29,7 @@ def upgrade() -> None:
         *tenant_table(
             "ownership_proofs",
             """asset_id uuid NOT NULL, endpoint text NOT NULL, token text NOT NULL, created_at timestamptz NOT NULL,
-               proven_at timestamptz, proven_by text, expires_at timestamptz, checked_at timestamptz,
+               proven_at timestamptz, proven_by text, expires_at timestamptz, requested_at timestamptz, checked_at timestamptz,
                attempts jsonb NOT NULL DEFAULT '[]', UNIQUE (tenant_id, asset_id),
                FOREIGN KEY (tenant_id, asset_id) REFERENCES assets (tenant_id, id) ON DELETE CASCADE""",
         ),

@@ -1,0 +1,237 @@
+"""Accounts: signing up with a company, signing in and out."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.exc import IntegrityError
+
+from app.core import crypto
+from app.core.errors import Invalid, TooManyRequests, Unauthenticated
+from app.core.ids import new_id
+from app.core.permissions import Role, permissions_of
+from app.db import directory
+from app.db.units import Doorway, Entry, Home, Unit
+from app.models.accounts import Membership
+from app.models.tenants import Tenant, TenantKey, TenantPlacement
+from app.services import audit
+from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.placements import Isolation, Placement
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "login", "platform", "sentinel", "signup", "static", "www"})
+TRIAL = timedelta(days=14)
+SESSION_LASTS = timedelta(days=14)
+SESSION_IDLE = timedelta(hours=12)
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Signup:
+    """What a newcomer tells; `email` in any case, `password` in clear."""
+
+    company: str
+    slug: str
+    name: str
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A session just opened; the token goes into the cookie and is kept nowhere else."""
+
+    token: str
+    user_id: UUID
+    slug: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from."""
+
+    address: str | None
+    agent: str | None
+    request_id: str | None
+
+
+def slug_problem(slug: str) -> str | None:
+    """Return what is wrong with the form of `slug`, or None."""
+    if len(slug) < 3 or len(slug) > 63:
+        return "3 to 63 characters"
+    if not SLUG.fullmatch(slug):
+        return "lower-case letters, digits and inner hyphens only"
+    if slug in RESERVED_SLUGS:
+        return "this name is reserved"
+    return None
+
+
+def check_slug(door: Doorway, slug: str) -> str | None:
+    """Return why `slug` cannot be had, or None where it is free."""
+    problem = slug_problem(slug)
+    if problem is None and directory.slug_taken(door.session, slug):
+        problem = "already taken"
+    return problem
+
+
+def normal_email(email: str) -> str:
+    """Return the address in the one form that it is kept in. Raises ValueError."""
+    try:
+        return validate_email(email.strip(), check_deliverability=False).normalized.lower()
+    except EmailNotValidError as error:
+        raise ValueError("not an e-mail address") from error
+
+
+def _checked(door: Doorway, signup: Signup) -> tuple[str, dict[str, str]]:
+    problems: dict[str, str] = {}
+    for field, value, longest in (("company", signup.company, 120), ("name", signup.name, 120)):
+        if not value.strip():
+            problems[field] = "must not be empty"
+        elif len(value) > longest or any(ord(character) < 32 for character in value):
+            problems[field] = f"at most {longest} characters, on one line"
+    if problem := check_slug(door, signup.slug):
+        problems["slug"] = problem
+    email = ""
+    try:
+        email = normal_email(signup.email)
+    except ValueError:
+        problems["email"] = "not an e-mail address"
+    if problem := password_problem(signup.password, (signup.company, signup.slug, email)):
+        problems["password"] = problem
+    return email, problems
+
+
+def password_problem(password: str, about: tuple[str, ...] = ()) -> str | None:
+    """Return what is wrong with a new password (NIST 800-63B: length and known words, no composition rules)."""
+    if len(password) < SHORTEST_PASSWORD:
+        return f"at least {SHORTEST_PASSWORD} characters"
+    if len(password) > LONGEST_PASSWORD:
+        return f"at most {LONGEST_PASSWORD} characters"
+    lowered = password.lower()
+    if len(set(lowered)) < 5:
+        return "too many repeated characters"
+    if any(word and len(word) > 3 and lowered.strip("0123456789!") == word.lower() for word in about):
+        return "too close to your own details"
+    if lowered.strip("0123456789!?.") in _common_words():
+        return "on the list of common passwords"
+    return None
+
+
+@lru_cache(maxsize=1)
+def _common_words() -> frozenset[str]:
+    words = (
+        "password passwort letmein welcome iloveyou administrator qwertyuiop qwertyuiopasdf baseball superman "
+        "correcthorsebatterystaple passwordpassword changeme changemenow trustno football sunshine princess"
+    )
+    return frozenset(words.split())
+
+
+def sign_up(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin) -> tuple[Unit, SignIn]:
+    """Make a person and a tenant (14 days of professional), and sign the person in. The caller commits the unit.
+
+    Raises Invalid with a word for each field that will not do; nothing is kept then.
+    """
+    email, problems = _checked(door, signup)
+    user_id, tenant_id = new_id(), new_id()
+    if not problems and not directory.register_user(
+        door.session, user_id, email, signup.name.strip(), crypto.hash_password(signup.password)
+    ):
+        problems["email"] = "this address cannot be used to sign up; sign in instead"
+    if problems:
+        raise Invalid("Some fields need another value.", fields=problems)
+    actor = Actor(
+        ActorKind.USER,
+        user_id,
+        email,
+        frozenset(permissions_of(Role.OWNER)),
+        origin.address,
+        origin.agent,
+        origin.request_id,
+    )
+    placement = Placement(tenant_id, Isolation.ROW, "shared", None, 1)
+    unit = door.found(Entry(tenant_id, placement, actor), Home.ACCOUNT)
+    _write_tenant(unit, signup, user_id, email, master_key)
+    token = _open_session(door, user_id, origin)
+    return unit, SignIn(token, user_id, signup.slug)
+
+
+def _write_tenant(unit: Unit, signup: Signup, user_id: UUID, email: str, master_key: bytes) -> None:
+    now = unit.now()
+    unit.session.add(
+        Tenant(
+            id=unit.tenant_id,
+            slug=signup.slug,
+            name=signup.company.strip(),
+            plan="professional",
+            status="trial",
+            trial_ends_at=now + TRIAL,
+            created_at=now,
+        )
+    )
+    try:
+        unit.session.flush()
+    except IntegrityError as error:
+        raise Invalid("Some fields need another value.", fields={"slug": "already taken"}) from error
+    wrapped = crypto.new_wrapped_key(master_key, unit.tenant_id)
+    unit.session.add_all(
+        [
+            TenantPlacement(level="row", schema_name="shared", database_name=None, epoch=1),
+            TenantKey(version=1, wrapped=wrapped, created_at=now),
+            Membership(user_id=user_id, email=email, name=signup.name.strip(), role=Role.OWNER, created_at=now),
+        ]
+    )
+    audit.record(unit, "tenant.create", "tenant", unit.tenant_id, after={"slug": signup.slug, "plan": "professional"})
+
+
+def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> SignIn:
+    """Open a session. Raises Unauthenticated alike for an unknown address and a wrong password.
+
+    The caller commits the doorway in either case, so that failures are counted.
+    """
+    try:
+        login = directory.find_login(door.session, normal_email(email))
+    except ValueError:
+        login = None
+    if login is None:
+        crypto.check_password(password, _decoy())
+        raise Unauthenticated("The address or the password is wrong.")
+    if login.locked:
+        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    good = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash)
+    directory.note_login(door.session, login.user_id, good=good)
+    if not good:
+        raise Unauthenticated("The address or the password is wrong.")
+    if crypto.needs_rehash(login.password_hash):
+        directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))
+    token = _open_session(door, login.user_id, origin)
+    tenants = directory.session_tenants(door.session, crypto.token_hash(token))
+    return SignIn(token, login.user_id, tenants[0].slug if tenants else None)
+
+
+def sign_out(door: Doorway, token: str) -> None:
+    """End the session of `token`."""
+    directory.close_session(door.session, crypto.token_hash(token))
+
+
+def _open_session(door: Doorway, user_id: UUID, origin: Origin) -> str:
+    token = crypto.new_token()
+    directory.open_session(
+        door.session,
+        crypto.token_hash(token),
+        new_id(),
+        user_id,
+        lasts=SESSION_LASTS,
+        idle=SESSION_IDLE,
+        address=origin.address,
+        agent=(origin.agent or "")[:300],
+    )
+    return token
+
+
+@lru_cache(maxsize=1)
+def _decoy() -> str:
+    return crypto.hash_password(crypto.new_token())

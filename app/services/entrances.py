@@ -1,0 +1,86 @@
+"""Coming in: from a session's token or an API key to a tenant, an actor and what it may do."""
+
+from dataclasses import dataclass
+
+from app.core import crypto
+from app.core.errors import NotFound, TenantClosed, Unauthenticated
+from app.core.permissions import Permission, permissions_of, role_named
+from app.db import directory
+from app.db.directory import KeyHolder, TenantView, Visitor
+from app.db.units import Doorway, Entry, Home, Unit
+from app.services.accounts import Origin
+from app.tenancy.actors import Actor, ActorKind
+
+OPEN = frozenset({"trial", "active"})
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntrance:
+    """A program that came in by its key."""
+
+    unit: Unit
+    holder: KeyHolder
+
+
+def by_session(door: Doorway, token: str, slug: str | None) -> Visitor | None:
+    """Return who is signed in, with the tenant of `slug` if the person belongs to it."""
+    return directory.begin_session(door.session, crypto.token_hash(token), slug)
+
+
+def granted(role: str, extras: tuple[str, ...]) -> frozenset[str]:
+    """Return the permissions of a membership: its role's and its own."""
+    known = {str(permission) for permission in Permission}
+    return frozenset(str(p) for p in permissions_of(role_named(role))) | (known & set(extras))
+
+
+def enter_tenant(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin) -> Unit:
+    """Go on as the visitor in the tenant of the address.
+
+    Raises NotFound where the person is no member of it (alike for one that does not exist), TenantClosed where it is
+    suspended or deleted.
+    """
+    if visitor.tenant is None or visitor.role is None:
+        raise NotFound()
+    require_open(visitor.tenant)
+    actor = Actor(
+        ActorKind.USER,
+        visitor.user_id,
+        visitor.email,
+        granted(visitor.role, visitor.extra_permissions),
+        origin.address,
+        origin.agent,
+        origin.request_id,
+    )
+    return door.enter(Entry(visitor.tenant.id, visitor.tenant.placement, actor), home)
+
+
+def require_open(tenant: TenantView) -> None:
+    """Return if the tenant works. Raises TenantClosed with the reason."""
+    if tenant.status not in OPEN:
+        raise TenantClosed(
+            f"This tenant is {tenant.status}." + (f" {tenant.status_reason}" if tenant.status_reason else "")
+        )
+
+
+def by_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin) -> KeyEntrance:
+    """Go on as the program that holds `secret`: its scopes, less what its maker may no longer do.
+
+    Raises Unauthenticated for anything that is not a key in force, TenantClosed for a suspended tenant's.
+    """
+    if not crypto.credential_is_well_formed(secret):
+        raise Unauthenticated("The API key is not valid.")
+    holder = directory.begin_api_key(door.session, [crypto.credential_hash(secret, pepper) for pepper in peppers])
+    if holder is None:
+        raise Unauthenticated("The API key is not valid.")
+    if holder.revoked_at is not None:
+        raise Unauthenticated("The API key was revoked.")
+    if holder.expired:
+        raise Unauthenticated("The API key has expired.")
+    if holder.maker_role is None:
+        raise Unauthenticated("Whoever made the API key is no longer a member.")
+    require_open(holder.tenant)
+    permissions = frozenset(holder.scopes) & granted(holder.maker_role, holder.maker_permissions)
+    actor = Actor(
+        ActorKind.KEY, holder.key_id, holder.name, permissions, origin.address, origin.agent, origin.request_id
+    )
+    return KeyEntrance(door.enter(Entry(holder.tenant.id, holder.tenant.placement, actor), Home.CONTENT), holder)

@@ -1,0 +1,67 @@
+"""Keyset pages: cursors bound to tenant and filter, so that one that was made elsewhere opens nothing."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from app.core.errors import MalformedRequest
+from app.db.units import Unit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row of a page: its moment and id."""
+
+    at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows and the cursor of those that follow (None at the end)."""
+
+    rows: list[T]
+    next_cursor: str | None
+
+
+def _mark(unit: Unit, binding: str, body: bytes) -> bytes:
+    message = unit.tenant_id.bytes + binding.encode() + b"\0" + body
+    return hmac.new(unit.keys.data_key(unit.tenant_id), message, hashlib.sha256).digest()[:12]
+
+
+def encode_cursor(unit: Unit, position: Position, binding: str) -> str:
+    """Return a cursor for `position` that holds for this tenant and this list (`binding` names list and filters)."""
+    body = json.dumps([position.at.isoformat(), str(position.id)], separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(_mark(unit, binding, body) + body).decode().rstrip("=")
+
+
+def decode_cursor(unit: Unit, cursor: str | None, binding: str) -> Position | None:
+    """Return where the page begins. Raises MalformedRequest for a cursor of another tenant, list or filter."""
+    if not cursor:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        mark, body = raw[:12], raw[12:]
+        if not hmac.compare_digest(mark, _mark(unit, binding, body)):
+            raise ValueError("not ours")
+        at, row_id = json.loads(body)
+        return Position(datetime.fromisoformat(at), UUID(row_id))
+    except (ValueError, TypeError) as error:
+        raise MalformedRequest("The cursor does not belong to this list.") from error
+
+
+def cut(unit: Unit, rows: Sequence[T], size: int, binding: str, key: Callable[[T], tuple[datetime, UUID]]) -> Page[T]:
+    """Return a page of `size` from rows fetched as `size + 1`."""
+    if len(rows) <= size:
+        return Page(list(rows), None)
+    kept = list(rows[:size])
+    at, row_id = key(kept[-1])
+    return Page(kept, encode_cursor(unit, Position(at, row_id), binding))

@@ -1,0 +1,300 @@
+"""Scans: start, cancel, retry, list; and what the worker does to them: admit, claim, complete, fail."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+
+from app.core.errors import Conflict, Invalid, NotFound, Unavailable
+from app.core.ids import new_id
+from app.core.permissions import Permission
+from app.core.settings import settings
+from app.db.units import Home, Unit
+from app.models.scans import Engagement, Scan, ScanStep
+from app.models.tenants import Tenant
+from app.outbox.requests import request_effect
+from app.scanners.catalogue import TOOLS
+from app.scanners.probes import Artefact, Ticket
+from app.services import audit, findings, proofs
+from app.services.access import require
+from app.services.assets import document_text, find_asset
+from app.services.pages import Page, cut, decode_cursor
+from app.services.plans import queueing
+
+UNPLANNED = "Unplanned scans"
+OVER = frozenset({"done", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedScan:
+    """A scan that may run now."""
+
+    scan_id: UUID
+    engagement_id: UUID
+    workflow_id: str
+    tool: str
+
+
+def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
+    """Accept a scan of the asset, queued in this commit and dispatched after it. Needs tenant:scans:write.
+
+    Raises NotFound for the asset, Invalid for a tool that does not fit it, Conflict while control is not proven,
+    Unavailable while the platform has stopped all scans.
+    """
+    require(unit, Permission.SCANS_WRITE)
+    if settings().scans_stopped:
+        raise Unavailable("The platform has stopped all scans for now.")
+    asset = find_asset(unit, asset_id)
+    entry = TOOLS.get(tool)
+    if entry is None or asset.kind not in entry.takes:
+        raise Invalid("The scan was not started.", fields={"tool": "no such tool for this kind of asset"})
+    if asset.archived_at is not None:
+        raise Conflict("The asset is archived.")
+    if entry.needs_proof:
+        proof = proofs.find_proof(unit, asset_id)
+        if not proofs.proof_holds(unit, proof, settings().allowed_targets):
+            raise Conflict("Control of this address is not proven yet.", extra={"asset_id": str(asset_id)})
+    return accept_scan(unit, asset_id, tool)
+
+
+def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
+    """Write a queued scan and ask for its dispatch; whether it may be is the caller's business."""
+    engagement = _unplanned(unit)
+    scan_id = new_id()
+    scan = Scan(
+        id=scan_id,
+        engagement_id=engagement,
+        asset_id=asset_id,
+        tool=tool,
+        status="queued",
+        workflow_id=f"{unit.tenant_id}:{engagement}:{scan_id}",
+        requested_by=unit.actor.label,
+        requested_kind=unit.actor.kind,
+        requested_id=unit.actor.id,
+        created_at=unit.now(),
+    )
+    unit.session.add(scan)
+    unit.session.flush()
+    audit.record(unit, "scan.start", "scan", scan_id, after={"asset": str(asset_id), "tool": tool})
+    request_effect(unit, "scan.dispatch", {"scan_id": str(scan_id)})
+    return scan
+
+
+def _unplanned(unit: Unit) -> UUID:
+    name = select(Engagement.id).where(Engagement.name == UNPLANNED)
+    found = unit.session.scalar(name)
+    if found is None:
+        unit.session.execute(
+            text(
+                "INSERT INTO engagements (id, name, status, created_at) VALUES (:id, :name, 'open', :now) "
+                "ON CONFLICT (tenant_id, name) DO NOTHING"
+            ),
+            {"id": new_id(), "name": UNPLANNED, "now": unit.now()},
+        )
+        found = unit.session.scalar(name)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def get_scan(unit: Unit, scan_id: UUID) -> Scan:
+    """Return the scan. Needs tenant:scans:read. Raises NotFound."""
+    require(unit, Permission.SCANS_READ)
+    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is None:
+        raise NotFound()
+    return scan
+
+
+def scan_steps(unit: Unit, scan_id: UUID) -> list[ScanStep]:
+    """Return the steps that the scan has reached, in order. Needs tenant:scans:read."""
+    require(unit, Permission.SCANS_READ)
+    return list(
+        unit.session.scalars(select(ScanStep).where(ScanStep.scan_id == scan_id).order_by(ScanStep.at, ScanStep.id))
+    )
+
+
+def list_scans(
+    unit: Unit,
+    *,
+    status: str | None = None,
+    asset_id: UUID | None = None,
+    day: str | None = None,
+    cursor: str | None = None,
+    size: int = 50,
+) -> Page[Scan]:
+    """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance. Needs tenant:scans:read."""
+    require(unit, Permission.SCANS_READ)
+    binding = f"scans:{status}:{asset_id}:{day}"
+    statement = select(Scan)
+    if status is not None:
+        statement = statement.where(Scan.status == status)
+    if asset_id is not None:
+        statement = statement.where(Scan.asset_id == asset_id)
+    if day is not None:
+        since, until = findings.day_bounds(day)
+        statement = statement.where(Scan.created_at >= since, Scan.created_at < until)
+    if after := decode_cursor(unit, cursor, binding):
+        statement = statement.where(
+            (Scan.created_at < after.at) | ((Scan.created_at == after.at) & (Scan.id < after.id))
+        )
+    rows = unit.session.scalars(statement.order_by(Scan.created_at.desc(), Scan.id.desc()).limit(size + 1))
+    return cut(unit, list(rows), size, binding, lambda scan: (scan.created_at, scan.id))
+
+
+def count_scans(unit: Unit) -> int:
+    """Return how many scans there are, at most 10,001. Needs tenant:scans:read."""
+    require(unit, Permission.SCANS_READ)
+    return unit.session.scalar(select(func.count()).select_from(select(Scan.id).limit(10_001).subquery())) or 0
+
+
+def cancel_scan(unit: Unit, scan_id: UUID) -> Scan:
+    """Cancel the scan wherever it stands; one that is over stays as it is. Needs tenant:scans:write."""
+    require(unit, Permission.SCANS_WRITE)
+    scan = get_scan(unit, scan_id)
+    was = scan.status
+    if _move(unit, scan_id, ("queued", "running"), "cancelled"):
+        audit.record(unit, "scan.cancel", "scan", scan_id, before={"status": was}, after={"status": "cancelled"})
+        request_effect(unit, "scan.cancel", {"scan_id": str(scan_id), "workflow_id": scan.workflow_id})
+        request_effect(unit, "scan.dispatch", {})
+    unit.session.refresh(scan)
+    return scan
+
+
+def retry_scan(unit: Unit, scan_id: UUID) -> Scan:
+    """Start a new scan of the same asset with the same tool. Needs tenant:scans:write."""
+    scan = get_scan(unit, scan_id)
+    return start_scan(unit, scan.asset_id, tool=scan.tool)
+
+
+def _move(unit: Unit, scan_id: UUID, before: tuple[str, ...], after: str, **values: object) -> bool:
+    stamps: dict[str, object] = {"finished_at": unit.now()} if after in OVER else {}
+    moved = unit.session.execute(
+        update(Scan)
+        .where(Scan.id == scan_id, Scan.status.in_(before))
+        .values(status=after, **stamps, **values)
+        .execution_options(synchronize_session=False)
+        .returning(Scan.id)
+    ).scalar_one_or_none()
+    return moved is not None
+
+
+# What the worker does. None of these asks for a permission: they carry out what was allowed when it was accepted.
+
+
+def admit_scans(unit: Unit) -> list[AdmittedScan]:
+    """Admit as many of the oldest queued scans as the plan's concurrent scans leave room for, under the tenant's lock.
+
+    Returns also those that were admitted before and have not begun: starting them again changes nothing.
+    """
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    room = _concurrent_scans(unit) - _in_flight(unit)
+    if room > 0 and not settings().scans_stopped:
+        oldest = (
+            select(Scan.id)
+            .where(Scan.status == "queued", Scan.admitted_at.is_(None), Scan.simulated.is_(False))
+            .order_by(Scan.created_at, Scan.id)
+            .limit(room)
+        )
+        unit.session.execute(
+            update(Scan)
+            .where(Scan.id.in_(oldest))
+            .values(admitted_at=unit.now())
+            .execution_options(synchronize_session=False)
+        )
+    waiting = unit.session.scalars(
+        select(Scan).where(Scan.status == "queued", Scan.admitted_at.is_not(None)).order_by(Scan.created_at)
+    )
+    return [AdmittedScan(scan.id, scan.engagement_id, scan.workflow_id, scan.tool) for scan in waiting]
+
+
+def _concurrent_scans(unit: Unit) -> int:
+    tenant = unit.at_home(Home.ACCOUNT).session.get(Tenant, unit.tenant_id)
+    if tenant is None or tenant.status not in ("trial", "active"):
+        return 0
+    return queueing(tenant.plan).concurrent_scans
+
+
+def _in_flight(unit: Unit) -> int:
+    counted = select(func.count()).where(Scan.status.in_(("queued", "running")), Scan.admitted_at.is_not(None))
+    return unit.session.scalar(counted) or 0
+
+
+def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:
+    """Take the scan from queued to running and return its ticket; None where it was cancelled or is over.
+
+    A scan that is running already (its worker died) is claimed again. Where control is no longer proven, it fails.
+    """
+    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is None or not _move(unit, scan_id, ("queued", "running"), "running"):
+        return None
+    if scan.started_at is None:
+        scan.started_at = unit.now()
+    note_step(unit, scan_id, "started")
+    ticket = Ticket(
+        scan_id=str(scan_id),
+        tool=scan.tool,
+        allowed=sorted(settings().allowed_targets),
+        resolvers=list(settings().resolvers),
+        user_agent=f"Sentinel/1.0 (scan {scan_id}; +{settings().base_url}/about/scans)",
+    )
+    if not TOOLS[scan.tool].needs_proof:
+        return _with(ticket, document=document_text(unit, scan.asset_id))
+    proof = proofs.find_proof(unit, scan.asset_id)
+    if not proofs.proof_holds(unit, proof, settings().allowed_targets):
+        fail_scan(unit, scan_id, "Control of this address is no longer proven.")
+        return None
+    return _with(ticket, target=findings.asset_url(unit, scan.asset_id))
+
+
+def _with(ticket: Ticket, *, target: str | None = None, document: str | None = None) -> Ticket:
+    return Ticket(
+        scan_id=ticket.scan_id,
+        tool=ticket.tool,
+        target=target,
+        document=document,
+        allowed=ticket.allowed,
+        resolvers=ticket.resolvers,
+        user_agent=ticket.user_agent,
+        seconds=ticket.seconds,
+    )
+
+
+def note_step(unit: Unit, scan_id: UUID, name: str) -> None:
+    """Write down that the scan has reached the step; a second time changes nothing."""
+    unit.session.execute(
+        text(
+            "INSERT INTO scan_steps (id, scan_id, name, at) VALUES (:id, :scan, :name, :now) "
+            "ON CONFLICT (tenant_id, scan_id, name) DO NOTHING"
+        ),
+        {"id": new_id(), "scan": scan_id, "name": name, "now": unit.now()},
+    )
+
+
+def complete_scan(unit: Unit, scan_id: UUID, artefact: Artefact) -> None:
+    """Keep what the scan found and end it; a second call, or one after a cancel, changes nothing."""
+    if artefact.failure is not None:
+        fail_scan(unit, scan_id, artefact.failure)
+        return
+    if not _move(unit, scan_id, ("running",), "done", partial=artefact.partial, notes=list(artefact.notes)):
+        return
+    scan = unit.session.get_one(Scan, (unit.tenant_id, scan_id), populate_existing=True)
+    scan.finding_count = findings.record_faults(unit, scan, artefact.faults)
+    note_step(unit, scan_id, "finished")
+    audit.record(unit, "scan.complete", "scan", scan_id, after={"findings": scan.finding_count})
+    request_effect(unit, "graph.scan", {"scan_id": str(scan_id)})
+    request_effect(unit, "scan.dispatch", {})
+
+
+def fail_scan(unit: Unit, scan_id: UUID, reason: str) -> None:
+    """End the scan as failed, with a reason for a person; one that is over stays as it is."""
+    if _move(unit, scan_id, ("queued", "running"), "failed", failure=reason[:500]):
+        audit.record(unit, "scan.fail", "scan", scan_id, after={"reason": reason[:500]})
+        request_effect(unit, "scan.dispatch", {})
+
+
+def readmit_scan(unit: Unit, scan_id: UUID) -> None:
+    """Have a scan that is not over dispatched once more: its start was lost."""
+    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is not None and scan.status in ("queued", "running"):
+        request_effect(unit, "scan.dispatch", {"scan_id": str(scan_id)})

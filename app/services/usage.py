@@ -1,0 +1,85 @@
+"""Usage: API calls as they happen, and what was used per UTC day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.models.findings import Finding
+from app.models.scans import Scan
+from app.models.usage import ApiCall
+from app.services.access import require
+from app.services.findings import day_bounds
+from app.services.pages import Page, cut, decode_cursor
+from app.tenancy.actors import ActorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A number for each day of a span, days without rows included; `total` is the number of rows behind it."""
+
+    name: str
+    days: Sequence[tuple[date, int]]
+
+    @property
+    def total(self) -> int:
+        return sum(number for _day, number in self.days)
+
+
+def note_call(
+    unit: Unit, *, method: str, endpoint: str, status: int, microseconds: int, verdict: str | None = None
+) -> None:
+    """Write down one authenticated call of the JSON API, in the unit's transaction."""
+    unit.session.add(
+        ApiCall(
+            at=unit.now(),
+            key_id=unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
+            key_name=unit.actor.label,
+            method=method,
+            endpoint=endpoint,
+            status=status,
+            microseconds=microseconds,
+            request_id=unit.actor.request_id or "",
+            verdict=verdict,
+        )
+    )
+
+
+def daily(unit: Unit, *, days: int = 30) -> dict[str, Series]:
+    """Return calls, scans and new findings per UTC day, the last `days` days up to today. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    columns: dict[str, InstrumentedAttribute[datetime]] = {
+        "calls": ApiCall.at,
+        "scans": Scan.created_at,
+        "findings": Finding.first_seen_at,
+    }
+    return {name: _series(unit, name, column, days) for name, column in columns.items()}
+
+
+def _series(unit: Unit, name: str, column: InstrumentedAttribute[datetime], days: int) -> Series:
+    today = unit.now().astimezone(UTC).date()
+    first = today - timedelta(days=days - 1)
+    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    day: ColumnElement[datetime] = func.date_trunc("day", column, "UTC")
+    rows = unit.session.execute(select(day, func.count()).where(column >= since).group_by(day))
+    found = {moment.astimezone(UTC).date(): number for moment, number in rows}
+    span = [first + timedelta(days=step) for step in range(days)]
+    return Series(name, [(each, found.get(each, 0)) for each in span])
+
+
+def list_calls(unit: Unit, *, day: str | None = None, cursor: str | None = None, size: int = 50) -> Page[ApiCall]:
+    """Return API calls, newest first. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    binding = f"calls:{day}"
+    statement = select(ApiCall)
+    if day is not None:
+        since, until = day_bounds(day)
+        statement = statement.where(ApiCall.at >= since, ApiCall.at < until)
+    if after := decode_cursor(unit, cursor, binding):
+        statement = statement.where((ApiCall.at < after.at) | ((ApiCall.at == after.at) & (ApiCall.id < after.id)))
+    rows = unit.session.scalars(statement.order_by(ApiCall.at.desc(), ApiCall.id.desc()).limit(size + 1))
+    return cut(unit, list(rows), size, binding, lambda call: (call.at, call.id))
