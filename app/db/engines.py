@@ -32,16 +32,13 @@ NOBODY = Scope(None)
 
 def begin_statement(scope: Scope) -> str:
     """Return the message that opens a transaction in `scope`. Only a UUID and a checked schema name enter it."""
+    if not SCHEMA.fullmatch(scope.schema):
+        raise ValueError("no such schema of content")
     tenant = "" if scope.tenant_id is None else str(UUID(int=scope.tenant_id.int))
-    message = (
+    return (
         f"BEGIN; SET LOCAL app.current_tenant = '{tenant}'; SET LOCAL statement_timeout = {STATEMENT_MS}; "
-        f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}"
+        f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}; SET LOCAL search_path = {scope.schema}, public"
     )
-    if scope.schema != DEFAULT_SCHEMA:
-        if not SCHEMA.fullmatch(scope.schema):
-            raise ValueError("no such schema of content")
-        message += f"; SET LOCAL search_path = {scope.schema}, public"
-    return message
 
 
 def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") -> Engine:

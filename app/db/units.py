@@ -32,7 +32,7 @@ class Home(StrEnum):
 class OfTenant:
     """A tenant's row: its key begins with the tenant, which the unit of work fills in and checks."""
 
-    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
 
 
 class HasHome(Protocol):

@@ -29,7 +29,7 @@ class Table(DeclarativeBase):
 class Identified(OfTenant):
     """A tenant's row with an id of its own (UUIDv7)."""
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-10)
 
 
 class AuditColumns(Identified):

@@ -1,32 +1,23 @@
 """Proof of control: what a tenant must publish before its address is scanned over the network."""
 
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.core.errors import NotFound
+from app.core.outbound import Policy
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.assets import OwnershipProof
 from app.outbox.requests import request_effect
+from app.scanners.ownership import Attempt, check_dns, check_file
 from app.services import audit
 from app.services.access import require
 from app.services.assets import get_asset
 
 PROOF_LASTS = timedelta(days=90)
 CHECK_INTERVAL = timedelta(seconds=8)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One look for the proof: by which method, whom was asked, whether it matched, in a word what was seen."""
-
-    method: str
-    asked: str
-    matched: bool
-    status: str
 
 
 def get_proof(unit: Unit, asset_id: UUID) -> OwnershipProof:
@@ -65,7 +56,10 @@ def note_attempts(unit: Unit, asset_id: UUID, attempts: list[Attempt]) -> Owners
     proof = find_proof(unit, asset_id)
     now = unit.now()
     proof.checked_at = now
-    proof.attempts = [_attempt_row(attempt) for attempt in attempts]
+    proof.attempts = [
+        {"method": seen.method, "asked": seen.asked, "matched": seen.matched, "status": seen.status}
+        for seen in attempts
+    ]
     matched = next((attempt for attempt in attempts if attempt.matched), None)
     if matched is not None:
         if proof.proven_at is None:
@@ -78,11 +72,6 @@ def note_attempts(unit: Unit, asset_id: UUID, attempts: list[Attempt]) -> Owners
     return proof
 
 
-def _attempt_row(attempt: Attempt) -> dict[str, object]:
-    return asdict(attempt)
-
-
-def look_for_proof(proof_token: str, url: str, host: str, policy: Policy) -> list[Attempt]:
+def look_for_proof(token: str, url: str, host: str, policy: Policy) -> list[Attempt]:
     """Ask every resolver for the DNS record and fetch the file; touches no database."""
-    seen = [*ownership.check_dns(host, proof_token, policy), ownership.check_file(url, proof_token, policy)]
-    return [Attempt(look.method, look.asked, look.matched, look.status) for look in seen]
+    return [*check_dns(host, token, policy), *check_file(url, token, policy)]

@@ -15,7 +15,6 @@ DIRECTORY = Path(__file__).with_name("0001_directory.sql")
 
 def upgrade() -> None:
     for statement in (
-        f'ALTER DATABASE "{_database()}" SET search_path = shared, public',
         "CREATE SCHEMA account",
         "CREATE SCHEMA shared",
         "CREATE SCHEMA auth AUTHORIZATION sentinel_directory",
@@ -71,11 +70,6 @@ def upgrade() -> None:
         "FOR EACH ROW EXECUTE FUNCTION auth.mirror_effect('account')",
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
-
-
-def _database() -> str:
-    name: str = op.get_bind().exec_driver_sql("SELECT current_database()").scalar_one()
-    return name.replace('"', '""')
 
 
 def downgrade() -> None:
