@@ -48,6 +48,7 @@ class GraphServer:
     password: str
     port: int
     http_port: int
+    name: str = field(default="graph", init=False)
     child: Child | None = field(default=None, init=False)
 
     @property

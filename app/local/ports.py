@@ -1,17 +1,38 @@
-"""Ports on the loopback address."""
+"""Ports on the loopback address: which are free, and which this checkout uses from run to run."""
 
+import contextlib
+import errno
+import json
 import socket
 from contextlib import closing
+from pathlib import Path
+
+from app.local.children import LocalError, command_of
+from app.local.keys import write_private
+
+WEB = 8000
 
 
-def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on `port` now."""
-    with closing(socket.socket()) as probe:
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of localhost now."""
+    return all(_bindable(family, address, port) for family, address in _LOCALHOST)
+
+
+_LOCALHOST = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
+
+def _bindable(family: socket.AddressFamily, address: str, port: int) -> bool:
+    try:
+        probe = socket.socket(family)
+    except OSError:  # the machine does not speak IPv6
+        return True
+    with closing(probe):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
-            return False
+            probe.listen(1)
+        except OSError as error:
+            return family == socket.AF_INET6 and error.errno == errno.EADDRNOTAVAIL
     return True
 
 
@@ -23,8 +44,61 @@ def free_port() -> int:
     return port
 
 
-def answers(port: int) -> bool:
-    """Whether somebody accepts connections on `port`."""
-    with closing(socket.socket()) as probe:
-        probe.settimeout(1.0)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+class Ports:
+    """The ports of this checkout, by name, kept in a file so that addresses stay the same."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._kept: dict[str, int] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self._kept = {}
+
+    def of(self, name: str) -> int:
+        """The port of `name`: the one it had if that is free, else another."""
+        port = self._kept.get(name)
+        if port is None or not is_free(port):
+            port = free_port()
+        return self._keep(name, port)
+
+    def web(self, wanted: str | None) -> int:
+        """The port of the web process: exactly `wanted` when given, else the last one, 8000, or the next free.
+
+        Raises LocalError that names the port and who has it.
+        """
+        if wanted:
+            if not wanted.isdigit() or not 0 < int(wanted) < 65536:
+                raise LocalError(f"PORT={wanted} is no port: give a number from 1 to 65535")
+            if not is_free(int(wanted)):
+                raise LocalError(
+                    f"port {wanted} is taken{_by(int(wanted))}: stop that program, or choose another with PORT="
+                )
+            return int(wanted)
+        candidates = [self._kept.get("web", WEB), *range(WEB, WEB + 100)]
+        port = next((port for port in candidates if is_free(port)), None)
+        if port is None:
+            raise LocalError(f"ports {WEB} to {WEB + 99} are all taken: choose another with PORT=")
+        return self._keep("web", port)
+
+    def _keep(self, name: str, port: int) -> int:
+        if self._kept.get(name) != port:
+            self._kept[name] = port
+            write_private(self._path, json.dumps(self._kept))
+        return port
+
+
+def _by(port: int) -> str:
+    """Who listens on `port`, in words; empty where the system does not tell."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
+        with contextlib.suppress(OSError):
+            if str(descriptor.readlink()) in inodes:
+                pid = int(descriptor.parts[2])
+                return f" by process {pid} ({(command_of(pid) or '?').strip()[:60]})"
+    return ""

@@ -101,6 +101,7 @@ class PostgresServer:
     state: Path
     passwords: Mapping[str, str]
     throwaway: bool = False
+    name: str = field(default="postgres", init=False)
     child: Child | None = field(default=None, init=False)
 
     @property
@@ -176,6 +177,10 @@ class PostgresServer:
                 psycopg.connect(self.superuser_url, connect_timeout=5).close()
                 return
             except psycopg.OperationalError as error:
+                if "password authentication failed" in str(error):
+                    raise LocalError(
+                        "PostgreSQL's data and .local/secrets.json do not fit: `make clean-data`"
+                    ) from error
                 if not child.running() or time.monotonic() > deadline:
                     raise LocalError(f"PostgreSQL does not start: {child.last_words() or error}") from error
             time.sleep(0.02)

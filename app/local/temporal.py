@@ -29,6 +29,7 @@ class TemporalServer:
     http_port: int
     database: Path | None
     settings: Mapping[str, str] = field(default_factory=dict)
+    name: str = field(default="temporal", init=False)
     child: Child | None = field(default=None, init=False)
 
     @property

@@ -1,0 +1,103 @@
+"""What a local installation consists of: which servers we start, and the environment of each of our processes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.local import graph, roles
+from app.local.graph import GraphServer
+from app.local.ports import Ports
+from app.local.postgres import SUPERUSER, PostgresServer
+from app.local.temporal import TemporalServer
+
+DEMONSTRATION_EMAIL = "demo@example.com"
+
+_SETTING = {
+    "sentinel_owner": "DATABASE_OWNER_URL",
+    "sentinel_app": "DATABASE_URL",
+    "sentinel_worker": "DATABASE_WORKER_URL",
+    "sentinel_platform": "DATABASE_PLATFORM_URL",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The servers that no URL configures, and the settings that follow from them."""
+
+    state: Path
+    keys: Mapping[str, str]
+    given: Mapping[str, str]
+    port: int
+    target_ports: tuple[int, ...]
+    postgres: PostgresServer | None
+    temporal: TemporalServer | None
+    graph: GraphServer | None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def demonstration(self) -> bool:
+        """Demonstration data exist only where Postgres is ours."""
+        return self.postgres is not None
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the console."""
+        return self.settings.get("BASE_URL", f"http://localhost:{self.port}")
+
+    def environment(self, *logins: str) -> dict[str, str]:
+        """The environment of a process that may use `logins` and no other; the first is its DATABASE_URL."""
+        environment = dict(self.settings)
+        if self.postgres is None:
+            return environment
+        for login in logins:
+            environment[_SETTING[login]] = self.postgres.url(login)
+        environment["DATABASE_URL"] = self.postgres.url(logins[0])
+        environment["DATABASE_DIRECT_URL"] = self.postgres.url(logins[0])
+        return environment
+
+
+def plan(state: Path, keys: Mapping[str, str], given: Mapping[str, str], ports: Ports) -> Installation:
+    """Decide what is started: every server that `given`, the caller's environment, does not name by URL."""
+    data = state / "data"
+    port = ports.web(given.get("PORT"))
+    postgres = None
+    if not given.get("DATABASE_URL"):
+        passwords = {name: keys[name] for name in (SUPERUSER, *roles.LOGINS)}
+        postgres = PostgresServer(data / "postgres", passwords)
+    temporal = None
+    if not given.get("TEMPORAL_ADDRESS"):
+        temporal = TemporalServer(ports.of("temporal"), ports.of("temporal_http"), data / "temporal" / "temporal.db")
+    bolt = None
+    if not given.get("NEO4J_URI"):
+        bolt = GraphServer(data / "graph", keys["graph"], ports.of("graph"), ports.of("graph_http"))
+    targets = (ports.of("target"), ports.of("target_tls")) if postgres else ()
+    plan = Installation(state, keys, given, port, targets, postgres, temporal, bolt)
+    plan.settings.update(_settings(plan))
+    return plan
+
+
+def _settings(plan: Installation) -> dict[str, str]:
+    """The settings of all our processes: what the caller gave, and what follows from the servers we start."""
+    settings = dict(plan.given)
+    settings["PORT"] = str(plan.port)
+    settings.setdefault("BIND", "127.0.0.1")
+    settings.setdefault("WEB_CONCURRENCY", "1")
+    settings["PYTHONUNBUFFERED"] = "1"
+    if plan.temporal:
+        settings["TEMPORAL_ADDRESS"] = plan.temporal.address
+        settings["TEMPORAL_NAMESPACE"] = "default"
+    if plan.graph:
+        settings["NEO4J_URI"] = plan.graph.uri
+        settings["NEO4J_USER"] = graph.USER
+        settings["NEO4J_PASSWORD"] = plan.graph.password
+        settings["NEO4J_DATABASE"] = graph.DATABASE
+    if plan.postgres:
+        for name in ("SECRET_KEY", "MASTER_KEY", "KEY_PEPPER", "METRICS_TOKEN"):
+            settings.setdefault(name, plan.keys[name])
+        settings.setdefault("BASE_URL", f"http://localhost:{plan.port}")
+        settings["SENTINEL_ENV"] = "development"
+        settings["DEMONSTRATION"] = "true"
+        settings["DEMONSTRATION_TARGETS"] = ",".join(f"127.0.0.1:{port}" for port in plan.target_ports)
+        settings["DEMONSTRATION_EMAIL"] = DEMONSTRATION_EMAIL
+        settings["DEMONSTRATION_PASSWORD"] = plan.keys["DEMONSTRATION_PASSWORD"]
+    return settings
