@@ -1,6 +1,6 @@
 """What a local installation consists of: which servers we start, and the environment of each of our processes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +56,12 @@ class Installation:
         return environment
 
 
-def plan(state: Path, keys: Mapping[str, str], given: Mapping[str, str], ports: Ports) -> Installation:
+def plan(
+    state: Path, keys: Mapping[str, str], given: Mapping[str, str], ports: Ports, say: Callable[[str], None]
+) -> Installation:
     """Decide what is started: every server that `given`, the caller's environment, does not name by URL."""
     data = state / "data"
-    port = ports.web(given.get("PORT"))
+    port = ports.web(given.get("PORT"), say)
     postgres = None
     if not given.get("DATABASE_URL"):
         passwords = {name: keys[name] for name in (SUPERUSER, *roles.LOGINS)}

@@ -16,6 +16,7 @@ class RunLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._held = False
 
     def take(self, patience: float = 3.0, while_stopping: float = 40.0) -> None:
         """Take the lock, waiting for a run that is about to stop. Raises LocalError that names the other run."""
@@ -32,11 +33,12 @@ class RunLock:
                 if waited > (while_stopping if said.startswith("stopping") else patience):
                     raise LocalError(f"Sentinel already runs from this checkout ({said}): stop it first") from None
                 time.sleep(0.1)
+        self._held = True
         self.note(f"process {os.getpid()}")
 
     def note(self, text: str) -> None:
         """Leave a word for whoever finds the lock taken."""
-        if self._file:
+        if self._file and self._held:
             self._file.seek(0)
             self._file.truncate()
             self._file.write(text)
@@ -48,4 +50,4 @@ class RunLock:
             with contextlib.suppress(OSError):
                 self.note("")
             self._file.close()
-            self._file = None
+            self._file, self._held = None, False

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -61,8 +62,9 @@ class Ports:
             port = free_port()
         return self._keep(name, port)
 
-    def web(self, wanted: str | None) -> int:
-        """The port of the web process: exactly `wanted` when given, else the last one, 8000, or the next free.
+    def web(self, wanted: str | None, say: Callable[[str], None]) -> int:
+        """The port of the web process: exactly `wanted` when given, else the last one, 8000, or the next free,
+        which it says.
 
         Raises LocalError that names the port and who has it.
         """
@@ -74,7 +76,10 @@ class Ports:
                     f"port {wanted} is taken{_by(int(wanted))}: stop that program, or choose another with PORT="
                 )
             return int(wanted)
-        candidates = [self._kept.get("web", WEB), *range(WEB, WEB + 100)]
+        usual = self._kept.get("web", WEB)
+        if not is_free(usual):
+            say(f"port {usual} is taken{_by(usual)}: using another")
+        candidates = [usual, *range(WEB, WEB + 100)]
         port = next((port for port in candidates if is_free(port)), None)
         if port is None:
             raise LocalError(f"ports {WEB} to {WEB + 99} are all taken: choose another with PORT=")

@@ -41,7 +41,7 @@ def run(state: Path) -> int:
         lock.take()
         for name in end_survivors(state / "children.json"):
             say(f"stopped {name}, which an earlier run had left")
-        installation = plan(state, keys.load(state / "secrets.json"), os.environ, Ports(state / "ports.json"))
+        installation = plan(state, keys.load(state / "secrets.json"), os.environ, Ports(state / "ports.json"), say)
         lock.note(f"process {os.getpid()}, {installation.address}")
         _start(installation, supervisor, say)
         _serve(installation, supervisor, say)

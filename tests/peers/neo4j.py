@@ -37,8 +37,8 @@ class Neo4jHarness:
     @staticmethod
     def lacking() -> str:
         """What the machine lacks for it, as a remedy; empty when nothing."""
-        missing = [name for name in ("java", "mvn") if not shutil.which(name)]
-        return f"install {' and '.join(missing)} (Java 17 or later, Maven)" if missing else ""
+        missing = [name for name in ("javac", "mvn") if not shutil.which(name)]
+        return f"install {' and '.join(missing)} (a JDK of 17 or later, and Maven)" if missing else ""
 
     @property
     def uri(self) -> str:
