@@ -1,4 +1,4 @@
-"""Precision, recall and false-positive rate of the guard on labelled texts: `python -m tests.scanners.guard.evaluate`."""
+"""How often the guard is right on labelled texts: `python -m tests.scanners.guard.evaluate`."""
 
 import argparse
 import json
@@ -138,25 +138,24 @@ def _count(tally: Tally, there: bool, said: bool) -> None:
 
 def table(report: Report) -> str:
     """The report as a Markdown table."""
+    rows = [
+        *sorted(report.kinds.items()),
+        ("**all matches**", report.matches),
+        ("whole texts, something found", report.texts),
+        ("whole texts, blocked", report.blocked),
+    ]
     lines = ["| kind | there | found | precision | recall |", "|---|---|---|---|---|"]
-    for kind, tally in [*sorted(report.kinds.items()), ("**all matches**", report.matches)]:
-        lines.append(
-            f"| {kind} | {tally.true + tally.missed} | {tally.true + tally.false} | {tally.precision:.3f} | {tally.recall:.3f} |"
-        )
-    for name, tally in (("whole texts, something found", report.texts), ("whole texts, blocked", report.blocked)):
-        lines.append(
-            f"| {name} | {tally.true + tally.missed} | {tally.true + tally.false} | {tally.precision:.3f} | {tally.recall:.3f} |"
-        )
-    lines.append("")
-    lines.append(
-        f"False-positive rate over {report.texts.false + report.texts.clean} clean texts: "
-        f"{report.texts.false_positive_rate:.3f} found, {report.blocked.false_positive_rate:.3f} blocked."
-    )
+    for name, tally in rows:
+        counts = f"{tally.true + tally.missed} | {tally.true + tally.false}"
+        lines.append(f"| {name} | {counts} | {tally.precision:.3f} | {tally.recall:.3f} |")
+    clean = report.texts.false + report.texts.clean
+    found, blocked = report.texts.false_positive_rate, report.blocked.false_positive_rate
+    lines += ["", f"False-positive rate over {clean} clean texts: {found:.3f} found, {blocked:.3f} blocked."]
     return "\n".join(lines)
 
 
 def reliability(report: Report) -> str:
-    """For each band of the risk score, the share of texts in it that hold something: a calibrated score grows with it."""
+    """For each band of the risk score, the share of texts in it that hold something."""
     lines = ["| risk score | texts | with something in them |", "|---|---|---|"]
     for low in (0.0, 0.01, 0.25, 0.5, 0.7, 0.9):
         high = {0.0: 0.01, 0.01: 0.25, 0.25: 0.5, 0.5: 0.7, 0.7: 0.9, 0.9: 1.01}[low]
