@@ -1,0 +1,91 @@
+"""The web process: settings, parts, pages and JSON put together."""
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import OperationalError
+
+from app.api import resources
+from app.core.logs import configure_logs
+from app.core.settings import Settings, settings
+from app.db.opening import open_units, refuse_privileged
+from app.db.units import Units
+from app.graph.gateway import Graph, open_graph
+from app.outbox.wakers import Waker
+from app.serving.errors import register_errors
+from app.serving.headers import register_headers
+from app.serving.health import register_health
+from app.serving.requests import register_requests
+from app.serving.runtimes import Runtime, install
+from app.web import pages
+from app.web.presentation import register_presentation
+from app.web.routing import register_tenant_urls
+from app.web.sessions import register_sessions
+
+ROOT = Path(__file__).resolve().parents[1]
+LARGEST_REQUEST = 2 * 1024 * 1024
+
+
+def create_app(configuration: Settings | None = None) -> Flask:
+    """Return the tenants' application, for one process: called after the fork, it leaves no connection open."""
+    given = configuration or settings()
+    configure_logs(given.log_level)
+    url = given.database_url.get_secret_value()
+    direct = given.database_direct_url.get_secret_value() if given.database_direct_url else url
+    waker = Waker(direct)
+    units = open_units(given, url, on_effects=waker.wake, application="sentinel web")
+    app = Flask("app", root_path=str(ROOT), static_folder=None, template_folder=str(ROOT / "templates"))
+    app.config.update(
+        SECRET_KEY=given.secret_key.get_secret_value(),
+        SESSION_COOKIE_NAME="__Host-sentinel",
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
+    )
+    install(app, Runtime(given, units, _graph(given)))
+    register_requests(app, given)
+    register_headers(app, https=given.base_url.startswith("https://"))
+    register_health(app)
+    register_errors(app)
+    register_presentation(app)
+    csrf = CSRFProtect(app)
+    register_sessions(app)
+    register_tenant_urls(app)
+    pages.register_pages(app)
+    resources.register_resources(app, csrf)
+    _refuse_privileged_logins(app, units)
+    return app
+
+
+def _graph(given: Settings) -> Graph | None:
+    return open_graph(given.neo4j_uri, given.neo4j_user, given.neo4j_password.get_secret_value(), given.neo4j_database)
+
+
+def _refuse_privileged_logins(app: Flask, units: Units) -> None:
+    """Refuse to start with a login that could get round row-level security; while Postgres is down, ask it later."""
+    checked = threading.Event()
+
+    def check() -> None:
+        refuse_privileged(units.engines.control)
+        checked.set()
+
+    try:
+        check()
+    except OperationalError:
+        app.logger.warning("the database does not answer yet")
+    finally:
+        units.engines.dispose()
+
+    @app.before_request
+    def _check() -> None:
+        if not checked.is_set():
+            check()

@@ -1,0 +1,1 @@
+"""What pages and JSON share around a request: runtime, origin, errors, logs, health. Knows Flask, no noun."""

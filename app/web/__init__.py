@@ -1,0 +1,1 @@
+"""The tenants' pages: one module per noun, forms beside their handlers."""

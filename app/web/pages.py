@@ -1,0 +1,13 @@
+"""The list of all pages: one blueprint a noun."""
+
+from importlib import import_module
+
+from flask import Flask
+
+NOUNS: tuple[str, ...] = ()
+
+
+def register_pages(app: Flask) -> None:
+    """Serve every noun's pages."""
+    for noun in NOUNS:
+        app.register_blueprint(import_module(f"app.web.{noun}").blueprint)

@@ -1,0 +1,111 @@
+"""Routes of pages: each names the permission that it needs; each is one unit of work with one commit."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import Blueprint, Flask, current_app, g, make_response, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from app.core.permissions import Permission
+from app.db.directory import TenantView
+from app.db.units import Doorway, Home, Unit
+from app.services import entrances
+from app.services.access import require
+from app.serving.requests import origin
+from app.web.sessions import doorway, visitor
+
+TENANT = "/t/<slug>"
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def tenant_blueprint(noun: str, module: str) -> Blueprint:
+    """Return a blueprint whose pages stand beneath a tenant's address."""
+    return Blueprint(noun, module, url_prefix=TENANT)
+
+
+def tenant_page(
+    blueprint: Blueprint,
+    rule: str,
+    permission: Permission,
+    *,
+    home: Home = Home.CONTENT,
+    methods: tuple[str, ...] = ("GET",),
+    endpoint: str | None = None,
+) -> Callable[[View], View]:
+    """Serve a tenant's page: sign-in, membership and `permission` are checked, then the view gets the unit first.
+
+    The unit is committed when the view answers below 400, and rolled back otherwise.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def serve(slug: str, **arguments: Any) -> Response:
+            g.slug = slug
+            if not current_user.is_authenticated:
+                return cast(Response, current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
+            unit = _enter(home)
+            require(unit, permission)
+            response = make_response(view(unit, **arguments))
+            if response.status_code < 400:
+                unit.commit()
+            return response
+
+        serve.permission = permission  # type: ignore[attr-defined]
+        blueprint.add_url_rule(rule, endpoint or view.__name__, serve, methods=list(methods))
+        return view
+
+    return decorate
+
+
+def _enter(home: Home) -> Unit:
+    who = visitor()
+    if who is None:
+        raise RuntimeError("nobody is signed in")
+    g.tenant = who.tenant
+    unit = entrances.enter_tenant(doorway(), who, home, origin=origin())
+    g.actor, g.tenant_id = unit.actor, unit.tenant_id
+    return unit
+
+
+def public_page(
+    blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",), endpoint: str | None = None
+) -> Callable[[View], View]:
+    """Serve a page without a tenant; the view gets the doorway first, which is committed when it answers below 400."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def serve(**arguments: Any) -> Response:
+            door = doorway()
+            response = make_response(view(door, **arguments))
+            if response.status_code < 400:
+                door.commit()
+            return response
+
+        serve.permission = None  # type: ignore[attr-defined]
+        serve.public = True  # type: ignore[attr-defined]
+        blueprint.add_url_rule(rule, endpoint or view.__name__, serve, methods=list(methods))
+        return view
+
+    return decorate
+
+
+def register_tenant_urls(app: Flask) -> None:
+    """Let links within a tenant's pages leave the slug out, and give templates tenant and person."""
+
+    @app.url_defaults
+    def _slug(endpoint: str, values: dict[str, Any]) -> None:
+        if "slug" not in values and app.url_map.is_endpoint_expecting(endpoint, "slug"):
+            given = (request.view_args or {}).get("slug") or g.get("slug")
+            if given:
+                values["slug"] = given
+
+    @app.context_processor
+    def _who() -> dict[str, Any]:
+        who = visitor() if g.get("tenant") is not None or g.get("wants_person") else None
+        tenant: TenantView | None = g.get("tenant")
+        return {"tenant": tenant, "person": who, "tenants_count": g.get("tenants_count", 1)}
+
+
+__all__ = ["Doorway", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]

@@ -1,0 +1,5 @@
+"""What gunicorn serves: `wsgi:app`."""
+
+from app.factory import create_app
+
+app = create_app()
