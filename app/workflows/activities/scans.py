@@ -1,0 +1,143 @@
+"""The activities of a scan: a probe that knows no database, and the records that know nothing else."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from app.core.errors import AppError
+from app.scanners.probes import Artefact, Severity, Ticket
+from app.workflows.scans import Completion, Failure, ScanOrder
+
+log = logging.getLogger(__name__)
+
+# What passes when the database is back; anything else is our mistake and does not pass.
+_PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError)
+_MISTAKES = 5
+_BEAT_SECONDS = 1.0
+_MOST_BYTES = 900_000
+
+
+class ScanRecords(Protocol):
+    """What is written down of a scan, each verb one transaction of the tenant in the context."""
+
+    def claim(self, scan_id: UUID) -> Ticket | None: ...
+    def complete(self, scan_id: UUID, artefact: Artefact) -> None: ...
+    def fail(self, scan_id: UUID, reason: str) -> None: ...
+
+
+class RecordActivities:
+    """The record activities. Their threads are never interrupted: a transaction ends by itself."""
+
+    def __init__(self, records: ScanRecords) -> None:
+        self._records = records
+
+    @activity.defn(name="claim_scan", no_thread_cancel_exception=True)
+    def claim_scan(self, order: ScanOrder) -> Ticket | None:
+        with _mistakes_end():
+            return self._records.claim(UUID(order.scan_id))
+
+    @activity.defn(name="complete_scan", no_thread_cancel_exception=True)
+    def complete_scan(self, completion: Completion) -> None:
+        with _mistakes_end():
+            self._records.complete(UUID(completion.scan_id), completion.artefact)
+
+    @activity.defn(name="fail_scan", no_thread_cancel_exception=True)
+    def fail_scan(self, failure: Failure) -> None:
+        with _mistakes_end():
+            self._records.fail(UUID(failure.scan_id), failure.reason)
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for a worker."""
+        return [self.claim_scan, self.complete_scan, self.fail_scan]
+
+
+@contextlib.contextmanager
+def _mistakes_end() -> Iterator[None]:
+    """Let what passes be retried without end, and what does not only a few times."""
+    try:
+        yield
+    except _PASSING:
+        raise
+    except Exception as error:
+        if isinstance(error, AppError) and error.status >= 500:
+            raise
+        last = activity.info().attempt >= _MISTAKES
+        log.exception("a record failed, attempt %s", activity.info().attempt)
+        raise ApplicationError("a record failed", type=type(error).__name__, non_retryable=last) from None
+
+
+class ProbeActivities:
+    """The probe activity: at most `at_once` probes in this process, heartbeats also while one waits for its turn.
+
+    `run` carries out a ticket on a thread and must return soon after the event it is given is set.
+    """
+
+    def __init__(self, run: Callable[[Ticket, threading.Event], Artefact], *, at_once: int = 8) -> None:
+        self._run = run
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="probe")
+        self._room = asyncio.Semaphore(at_once)
+        self._stops: set[threading.Event] = set()
+
+    @activity.defn(name="probe")
+    async def probe(self, ticket: Ticket) -> Artefact:
+        stop = threading.Event()
+        self._stops.add(stop)
+        beats = asyncio.create_task(_beat())
+        try:
+            async with self._room:
+                work = asyncio.get_running_loop().run_in_executor(self._threads, self._run, ticket, stop)
+                artefact = await work
+            if stop.is_set():
+                raise ApplicationError("the worker stops", type="WorkerStops")
+            return _fitting(artefact)
+        finally:
+            stop.set()
+            self._stops.discard(stop)
+            beats.cancel()
+
+    def stop_all(self) -> None:
+        """Stop the probes that run; their activities fail and are tried again elsewhere."""
+        for stop in list(self._stops):
+            stop.set()
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the activities, for a worker."""
+        return [self.probe]
+
+
+async def _beat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(_BEAT_SECONDS)
+
+
+def _fitting(artefact: Artefact) -> Artefact:
+    """Return the artefact cut to what Temporal carries, the worst faults kept; then it is marked as partial."""
+    if _bytes_of(artefact) <= _MOST_BYTES:
+        return artefact
+    kept, room = [], _MOST_BYTES // 2
+    ranks = [str(severity) for severity in Severity]
+    for fault in sorted(artefact.faults, key=lambda fault: ranks.index(fault.severity)):
+        room -= len(json.dumps(dataclasses.asdict(fault)))
+        if room < 0:
+            break
+        kept.append(fault)
+    notes = [note[:500] for note in artefact.notes[:50]]
+    observed = {name[:200]: value[:500] for name, value in list(artefact.observed.items())[:50]}
+    return dataclasses.replace(artefact, faults=kept, notes=notes, observed=observed, partial=True)
+
+
+def _bytes_of(artefact: Artefact) -> int:
+    return len(json.dumps(dataclasses.asdict(artefact)))

@@ -1,0 +1,114 @@
+"""Carries out what transactions asked for: starts the workflows of admitted scans, cancels those of cancelled ones.
+
+Both effects may be asked for any number of times: a start delivered twice runs once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from app.tenancy.context import tenant_scope
+from app.workflows.names import queue_name
+from app.workflows.scans import ScanOrder, ScanWorkflow
+
+log = logging.getLogger(__name__)
+
+_RPC_LASTS = timedelta(seconds=5)
+_EFFECT_SECONDS = 12.0
+
+Result = TypeVar("Result")
+
+
+class Admitted(Protocol):
+    """A scan that may start now."""
+
+    @property
+    def scan_id(self) -> UUID: ...
+    @property
+    def workflow_id(self) -> str: ...
+
+
+Admission = Callable[[], AbstractContextManager[Sequence[Admitted]]]
+"""Opens one transaction of the tenant in the context and gives the scans admitted in it; leaving well commits."""
+
+
+class Dispatcher:
+    """The effects `scan.dispatch` and `scan.cancel`, for relay threads; Temporal is spoken to on the event loop.
+
+    `ensure` makes the tenant's queue polled. Raises what Temporal or the database raise: the relay tries again.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: Callable[[], Client],
+        admission: Admission,
+        ensure: Callable[[UUID], None],
+    ) -> None:
+        self._loop, self._client, self._admission, self._ensure = loop, client, admission, ensure
+
+    def dispatch(self, tenant_id: UUID, payload: Mapping[str, Any], context: object = None) -> None:  # noqa: ARG002
+        """Start the workflow of every scan that the tenant's plan leaves room for.
+
+        The tenant's worker starts to poll while the server is asked to start the workflow, so that the first activity
+        does not wait for either. A start before a commit that fails is harmless: the scan is claimed, or is not.
+        """
+        with tenant_scope(tenant_id), self._admission() as admitted:
+            if admitted:
+                client = self._client()
+                self._ensure(tenant_id)
+                self._carry_out(_start_all(client, tenant_id, admitted))
+
+    def cancel(self, tenant_id: UUID, payload: Mapping[str, Any], context: object = None) -> None:  # noqa: ARG002
+        """Cancel a scan's workflow; one that never began, or is over, is left alone."""
+        with tenant_scope(tenant_id):
+            client = self._client()
+            self._ensure(tenant_id)
+            self._carry_out(_cancel(client, tenant_id, str(payload["workflow_id"])))
+
+    def _carry_out(self, work: Coroutine[Any, Any, Result]) -> Result:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(_EFFECT_SECONDS)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+
+async def _start_all(client: Client, tenant_id: UUID, admitted: Sequence[Admitted]) -> None:
+    with tenant_scope(tenant_id):
+        await asyncio.gather(*(start(client, tenant_id, scan) for scan in admitted))
+
+
+async def start(client: Client, tenant_id: UUID, scan: Admitted) -> None:
+    """Start the scan's workflow, once however often this is called."""
+    try:
+        await client.start_workflow(
+            ScanWorkflow.run,
+            ScanOrder(str(scan.scan_id)),
+            id=scan.workflow_id,
+            task_queue=queue_name(tenant_id),
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            rpc_timeout=_RPC_LASTS,
+        )
+    except WorkflowAlreadyStartedError:
+        log.debug("the workflow of scan %s is over already", scan.scan_id)
+
+
+async def _cancel(client: Client, tenant_id: UUID, workflow_id: str) -> None:
+    with tenant_scope(tenant_id):
+        try:
+            await client.get_workflow_handle(workflow_id).cancel(rpc_timeout=_RPC_LASTS)
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise
