@@ -34,17 +34,16 @@ def handshake(host: str, port: int, policy: Policy, context: ssl.SSLContext) -> 
 
 @lru_cache(maxsize=1)
 def trusting_context() -> ssl.SSLContext:
-    """Return the context that asks for a valid chain and name: the system's roots, and certifi's where it has none."""
+    """Return the one context, not to be changed, that asks for a valid chain and name (the system's roots, certifi's)."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
-@lru_cache(maxsize=1)
 def unverified_context() -> ssl.SSLContext:
-    """Return a context that takes any certificate: to look at a site, never to send it a secret."""
-    context = ssl.create_default_context()
+    """Return a fresh context that takes any certificate: to look at a site, never to send it a secret."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])

@@ -85,6 +85,13 @@ def test_an_url_with_two_readings_or_none_is_refused(url: str) -> None:
         locate(url)
 
 
+def test_a_refusal_says_why_and_tells_no_password() -> None:
+    """The reason is in words, without what was written."""
+    with pytest.raises(Refused) as refused:
+        locate("http://user:s3cret@example.com/")
+    assert str(refused.value) == "The address has a user name or a password in it"
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
