@@ -108,7 +108,7 @@ def test_equal_natural_keys_never_meet(graph: Graph, graph_tenants: tuple[UUID, 
 
 
 def test_labels_are_made_of_ids() -> None:
-    """Labels of different tenants differ, and hold nothing but their id: `acme-corp` and `acme_corp` cannot share one."""
+    """A label holds the id of its tenant and nothing of the slug: `acme-corp` and `acme_corp` cannot share one."""
     one, two = new_id(), new_id()
     assert label_of(one) != label_of(two)
     assert label_of(one) == "Tenant_" + str(one).replace("-", "")

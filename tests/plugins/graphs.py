@@ -16,16 +16,16 @@ from tests.plugins.servers import Bolt
 ENGINES = {"arcadedb": "arcadedb", "neo4j": "neo4j_server"}
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(scope="session", params=sorted(ENGINES))
 def bolt(request: pytest.FixtureRequest) -> Bolt:
     """Each engine in turn."""
     server: Bolt = request.getfixturevalue(ENGINES[request.param])
     return server
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def graph(bolt: Bolt) -> Iterator[Graph]:
-    """The gateway on a prepared graph."""
+    """The gateway on a prepared graph, shared by the tests of an engine."""
     opened = open_graph(bolt.uri, bolt.user, bolt.password, bolt.database)
     assert opened is not None
     opened.prepare()
@@ -43,7 +43,7 @@ def graph_tenants(graph: Graph) -> Iterator[tuple[UUID, UUID]]:
             purge_tenant(graph)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def raw_cypher(bolt: Bolt) -> Iterator[Callable[..., list[dict[str, Any]]]]:
     """Runs any statement past the gateway: for planting violations and for looking from outside."""
     auth = (bolt.user, bolt.password)
