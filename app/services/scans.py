@@ -59,7 +59,7 @@ def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
 
 def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
     """Write a queued scan and ask for its dispatch; whether it may be is the caller's business."""
-    engagement = _unplanned(unit)
+    engagement = unplanned_engagement(unit)
     scan_id = new_id()
     scan = Scan(
         id=scan_id,
@@ -80,7 +80,8 @@ def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
     return scan
 
 
-def _unplanned(unit: Unit) -> UUID:
+def unplanned_engagement(unit: Unit) -> UUID:
+    """Return the engagement of scans that belong to no other, made with the first of them."""
     name = select(Engagement.id).where(Engagement.name == UNPLANNED)
     found = unit.session.scalar(name)
     if found is None:

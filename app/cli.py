@@ -1,0 +1,113 @@
+"""The command line: `python -m app.cli COMMAND`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import click
+
+from app.core.clock import SetClock
+from app.core.crypto import decode_key
+from app.core.errors import AppError
+from app.core.logs import configure_logs
+from app.core.permissions import Role, permissions_of
+from app.core.settings import Settings, settings
+from app.db import directory
+from app.db.opening import open_units, refuse_privileged
+from app.db.units import Home, Unit, Units
+from app.outbox.wakers import Waker
+from app.services import accounts, demonstrations, entrances
+from app.services.accounts import Origin, Signup
+from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.context import tenant_scope
+
+SLUG = "demonstration"
+DAYS = 30
+
+
+@click.group()
+def main() -> None:
+    """Sentinel's commands."""
+    configure_logs("WARNING")
+
+
+@main.command()
+def demonstration() -> None:
+    """Make the demonstration tenant and fill it; a second time changes nothing."""
+    given = settings()
+    if not given.demonstration:
+        raise click.ClickException("demonstration data exists only where make run itself started Postgres")
+    url = given.database_url.get_secret_value()
+    waker = Waker(given.database_direct_url.get_secret_value() if given.database_direct_url else url)
+    units = open_units(given, url, on_effects=waker.wake, application="sentinel demonstration")
+    refuse_privileged(units.engines.control)
+    actor = _owner(units, given)
+    if actor is None:
+        click.echo("the demonstration tenant is there already")
+        return
+    with _unit(units, actor) as unit:
+        if demonstrations.is_filled(unit):
+            click.echo("the demonstration data is complete")
+            return
+        started = demonstrations.start_real_scans(unit, _targets(given))
+        unit.commit()
+    click.echo(f"{started} scans started")
+    _write_history(given, url, actor)
+    click.echo(f"{DAYS} days of simulated rows written")
+
+
+def _targets(given: Settings) -> list[str]:
+    return [part.strip() for part in given.demonstration_targets.split(",") if part.strip()]
+
+
+def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
+    email = os.environ["DEMONSTRATION_EMAIL"]
+    password = os.environ["DEMONSTRATION_PASSWORD"]
+    origin = Origin(None, "command line", None)
+    with units.identify() as door:
+        if directory.slug_taken(door.session, SLUG):
+            signed_in = accounts.sign_in(door, email, password, origin=origin)
+            visitor = entrances.by_session(door, signed_in.token, SLUG)
+            accounts.sign_out(door, signed_in.token)
+            door.commit()
+            if visitor is None or visitor.tenant is None:
+                return None
+            permissions = frozenset(str(p) for p in permissions_of(Role.OWNER))
+            return Actor(ActorKind.USER, visitor.user_id, visitor.email, permissions), visitor.tenant.id
+    with units.identify() as door:
+        signup = Signup("Demonstration GmbH", SLUG, "Dana Demo", email, password)
+        try:
+            unit, signed_in = accounts.sign_up(
+                door, signup, master_key=decode_key(given.master_key.get_secret_value()), origin=origin
+            )
+        except AppError as error:
+            raise click.ClickException(f"{error.detail} {error.fields}") from error
+        accounts.sign_out(door, signed_in.token)
+        unit.commit()
+        return unit.actor, unit.tenant_id
+
+
+@contextmanager
+def _unit(units: Units, owner: tuple[Actor, UUID]) -> Iterator[Unit]:
+    actor, tenant_id = owner
+    with tenant_scope(tenant_id), units.open(Home.CONTENT, actor) as unit:
+        yield unit
+
+
+def _write_history(given: Settings, url: str, owner: tuple[Actor, UUID]) -> None:
+    """Write the older rows in one commit, a day at a time, with the clock set back."""
+    clock = SetClock(datetime.now(UTC).replace(hour=9, minute=20, second=0, microsecond=0) - timedelta(days=DAYS))
+    units = open_units(given, url, clock=clock, application="sentinel demonstration")
+    with _unit(units, owner) as unit:
+        hosts = demonstrations.add_hosts(unit)
+        for day in range(1, DAYS):
+            clock.advance(timedelta(days=1))
+            demonstrations.write_day(unit, hosts, seed=day)
+        unit.commit()
+    units.engines.dispose()
+
+
+if __name__ == "__main__":
+    main()
