@@ -80,7 +80,8 @@ def test_its_tls_is_old_and_its_certificate_is_its_own(target: tuple[str, str]) 
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
     old.set_ciphers("DEFAULT:@SECLEVEL=0")
-    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1
     with contextlib.closing(handshake("127.0.0.1", port, _policy(target), old)) as secured:
         assert secured.version() == "TLSv1"
     with pytest.raises(Unreachable):

@@ -27,9 +27,11 @@ _WAYS_OUT = frozenset(
 )
 # Where and which, with the reason why that is no way out.
 _EXCEPTIONS = {
-    ("core/outbound", "*"): "is the client",
-    ("local", "*"): "starts and finds servers on this machine, before the application exists",
-    ("scanners/posture", "ssl"): "chooses versions and ciphers for the client's handshake, and names its errors",
+    ("core/outbound/", "*"): "is the client",
+    ("local/", "*"): "starts and finds servers on this machine, before the application exists",
+    ("scanners/posture/", "ssl"): "chooses versions and ciphers for the client's handshake, and names its errors",
+    ("scanners/posture/handshakes.py", "socket"): "names the type of the connection that the client opened",
+    ("serving/probes.py", "socket"): "asks whether our own Temporal, of the configuration, listens",
 }
 
 
@@ -56,9 +58,16 @@ def test_only_the_outbound_client_opens_connections() -> None:
     for path in sorted(_APP.rglob("*.py")):
         place = path.relative_to(_APP).as_posix()
         for way in ways_out(path.read_text("utf-8")):
-            if not any(place.startswith(f"{where}/") and which in {"*", way} for where, which in _EXCEPTIONS):
+            if not any(place.startswith(where) and which in {"*", way} for where, which in _EXCEPTIONS):
                 offenders.append(f"app/{place} imports {way}")
     assert offenders == []
+
+
+def test_the_scanners_make_no_socket_of_their_own() -> None:
+    """Where a scanner names the type of a socket, it calls nothing of that module."""
+    for path in sorted((_APP / "scanners").rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if ast.unparse(call.func).startswith("socket.")], path.name
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def handshake(host: str, port: int, policy: Policy, context: ssl.SSLContext) -> 
 
 @lru_cache(maxsize=1)
 def trusting_context() -> ssl.SSLContext:
-    """Return the one context, not to be changed, that asks for a valid chain and name (the system's roots, certifi's)."""
+    """Return the one context, not to be changed, that asks for the name and for a chain to a known root."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     context.set_alpn_protocols(["http/1.1"])

@@ -86,12 +86,11 @@ def fetch(
     began = time.monotonic()
     given = tuple(headers.items() if isinstance(headers, Mapping) else headers or ())
     deadline = Deadline(policy.total_seconds)
-    context = verify if isinstance(verify, ssl.SSLContext) else trusting_context() if verify else unverified_context()
     history: list[Hop] = []
     try:
         request = _Request(method.upper(), locate(url), given, body)
         while True:
-            answer = _exchange(request, policy, context, deadline, follow)
+            answer = _exchange(request, policy, verify, deadline, follow)
             if not follow or not _leads_on(answer):
                 return replace(answer, history=tuple(history), elapsed=time.monotonic() - began)
             history.append(Hop(answer.url, answer.status, answer.headers, answer.address))
@@ -136,11 +135,13 @@ def _next(request: _Request, answer: Response) -> _Request:
     return _Request(method, location, headers, body)
 
 
-def _exchange(request: _Request, policy: Policy, context: ssl.SSLContext, deadline: Deadline, follow: bool) -> Response:
+def _exchange(
+    request: _Request, policy: Policy, verify: bool | ssl.SSLContext, deadline: Deadline, follow: bool
+) -> Response:
     location = request.location
     connection, address = connect_within(location.host, location.port, policy, deadline)
     if location.scheme == "https":
-        connection = secure(connection, location.host, policy, context, deadline)
+        connection = secure(connection, location.host, policy, _context(verify), deadline)
     stream = Stream(connection, policy, deadline)
     url = httpcore.URL(
         scheme=location.scheme, host=location.host, port=location.port, target=location.target.encode("ascii")
@@ -163,6 +164,12 @@ def _exchange(request: _Request, policy: Policy, context: ssl.SSLContext, deadli
         raise Unreachable(Kind.TIMEOUT, f"{location.host} did not answer in time") from None
     finally:
         stream.close()
+
+
+def _context(verify: bool | ssl.SSLContext) -> ssl.SSLContext:
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    return trusting_context() if verify else unverified_context()
 
 
 def _origin(location: Location) -> tuple[bytes, bytes, int]:

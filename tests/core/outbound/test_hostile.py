@@ -26,7 +26,7 @@ def _policy(peer: WirePeer, **limits: float) -> Policy:
 def _drip(start: bytes, piece: bytes, pause: float = 0.05) -> Handler:
     def handler(connection: socket.socket, _request: bytes) -> None:
         connection.sendall(start)
-        for _ in range(400):
+        for _ in range(600):
             connection.sendall(piece)
             time.sleep(pause)
 
@@ -48,7 +48,7 @@ def _get(handler: Handler, **limits: float) -> Response:
         try:
             return fetch("GET", f"http://{peer.endpoint}/", _policy(peer, **limits))
         finally:
-            assert time.monotonic() - began < 3
+            assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
