@@ -138,7 +138,9 @@ def _web(installation: Installation) -> Program:
 
 def _target(installation: Installation) -> Program:
     plain, tls = (str(port) for port in installation.target_ports)
-    return Program("target", _python("app.local.target", plain, tls), dict(os.environ))
+    state = str(installation.state / "data" / "target")
+    command = _python("app.local.target", "--http-port", plain, "--https-port", tls, "--state", state)
+    return Program("target", command, dict(os.environ))
 
 
 def _demonstration(installation: Installation) -> Child:

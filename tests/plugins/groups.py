@@ -1,8 +1,8 @@
-"""Spreads a parallel run: a file stays on one worker, and so do all tests of one costly server."""
+"""Spreads a parallel run: a file stays on one worker, and so do all tests of the graphs."""
 
 import pytest
 
-COSTLY = ("neo4j_uri", "graph_uri", "chromium_path")
+GRAPHS = frozenset({"arcadedb", "bolt", "graph_uri", "neo4j_server", "neo4j_uri"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -10,7 +10,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group"):
             continue
-        names = getattr(item, "fixturenames", ())
-        costly = next((name for name in COSTLY if name in names), None)
-        group = "graph" if costly in ("neo4j_uri", "graph_uri") else costly or str(item.path)
+        group = "graphs" if GRAPHS & set(getattr(item, "fixturenames", ())) else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
