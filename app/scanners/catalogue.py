@@ -26,10 +26,11 @@ class Tool:
     steps: tuple[str, ...]
     probe: str
 
-    def load(self) -> Probe:
-        """Import the probe; only who runs one pays for what it imports."""
-        module, _, function = self.probe.partition(":")
-        return cast(Probe, getattr(import_module(module), function))
+
+def load_probe(probe: str) -> Probe:
+    """Import the function that `module:function` names; only who runs a probe pays for what it imports."""
+    module, _, function = probe.partition(":")
+    return cast(Probe, getattr(import_module(module), function))
 
 
 _TOOLS = (
