@@ -1,0 +1,94 @@
+"""Effects that need no Temporal: looking for proofs of control, and bringing the graph up to date."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.errors import NotFound, Unavailable
+from app.core.outbound import Policy
+from app.core.settings import settings
+from app.db.units import Home, Unit, Units
+from app.graph.gateway import Graph
+from app.graph.projections import AssetFields, FindingFields, ScanFields, ScanPicture, project_scan
+from app.models.assets import Asset
+from app.models.findings import Finding, FindingSighting
+from app.models.scans import Scan
+from app.outbox.relay import Delivery, Handler, Postponed
+from app.services import proofs
+from app.tenancy.actors import system_actor
+
+WORKER = system_actor("worker")
+
+
+def proof_checks(units: Units) -> Handler:
+    """Return the handler of `proof.check`: looks outside of any transaction, then writes down what was seen."""
+
+    def check(delivery: Delivery) -> None:
+        asset_id = UUID(delivery.payload["asset_id"])
+        try:
+            with units.open(Home.CONTENT, WORKER) as unit:
+                proof = proofs.find_proof(unit, asset_id)
+                asset = unit.session.get_one(Asset, (unit.tenant_id, asset_id))
+                token, url, host = proof.token, asset.url, asset.host
+        except NotFound:
+            return
+        if url is None or host is None:
+            return
+        given = settings()
+        policy = Policy(
+            allowed=given.allowed_targets,
+            resolvers=given.resolvers,
+            connect_seconds=3.0,
+            read_seconds=5.0,
+            total_seconds=8.0,
+            max_bytes=4096,
+            max_redirects=0,
+            user_agent=f"Sentinel/1.0 (proof of control; +{given.base_url}/about/scans)",
+        )
+        attempts = proofs.look_for_proof(token, url, host, policy)
+        with units.open(Home.CONTENT, WORKER) as unit:
+            proofs.note_attempts(unit, asset_id, attempts)
+            unit.commit()
+
+    return check
+
+
+def graph_scans(units: Units, graph: Graph | None) -> Handler:
+    """Return the handler of `graph.scan`: brings the graph up to a finished scan; waits while the graph is down."""
+
+    def project(delivery: Delivery) -> None:
+        if graph is None:
+            return
+        with units.open(Home.CONTENT, WORKER) as unit:
+            picture = scan_picture(unit, UUID(delivery.payload["scan_id"]))
+        if picture is None:
+            return
+        try:
+            project_scan(graph, picture)
+        except Unavailable as error:
+            raise Postponed from error
+
+    return project
+
+
+def scan_picture(unit: Unit, scan_id: UUID) -> ScanPicture | None:
+    """Return the scan with its asset and what it saw, as the rows stand now by the database's clock."""
+    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is None:
+        return None
+    asset = unit.session.get_one(Asset, (unit.tenant_id, scan.asset_id))
+    seen = (
+        unit.session.query(Finding)
+        .join(
+            FindingSighting,
+            (FindingSighting.tenant_id == Finding.tenant_id) & (FindingSighting.finding_id == Finding.id),
+        )
+        .where(FindingSighting.scan_id == scan_id)
+        .all()
+    )
+    return ScanPicture(
+        taken_at=unit.session.execute(text("SELECT clock_timestamp()")).scalar_one(),
+        asset=AssetFields(asset.id, asset.name, asset.kind, asset.url or ""),
+        scan=ScanFields(scan.id, scan.tool, scan.finished_at),
+        findings=tuple(FindingFields(row.id, row.rule, row.title, row.severity, row.status) for row in seen),
+    )
