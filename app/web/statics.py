@@ -37,7 +37,7 @@ def read_manifest(dist: Path = DIST) -> Manifest:
 @blueprint.get("/static/dist/<name>")
 def show(name: str) -> Response:
     """Answer one built file, compressed where the browser takes it."""
-    packed = "gzip" in request.accept_encodings and (DIST / f"{name}.gz").is_file() and not name.endswith(".gz")
+    packed = request.accept_encodings["gzip"] > 0 and (DIST / f"{name}.gz").is_file() and not name.endswith(".gz")
     response = send_from_directory(DIST, f"{name}.gz" if packed else name, mimetype=_kind(name), max_age=YEAR)
     if packed:
         response.headers["Content-Encoding"] = "gzip"

@@ -1,0 +1,360 @@
+"""Every page with sample data, in its own application: `python -m tests.web.gallery FOLDER` takes pictures."""
+
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace as Row
+from typing import Any
+
+from flask import Flask, Response, abort, flash, g, render_template
+from flask_wtf import CSRFProtect, FlaskForm
+from werkzeug.datastructures import MultiDict
+from werkzeug.serving import make_server
+from wtforms import PasswordField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.validators import DataRequired
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from app.core.permissions import Permission
+from app.web.presentation import register_presentation
+from tests.web import samples as s
+
+ROOT = Path(__file__).resolve().parents[2]
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+# endpoint -> rule below /t/<slug>, for the links in the pages
+ROUTES = {
+    "overviews.show": "/",
+    "scans.index": "/scans",
+    "scans.new": "/scans/new",
+    "scans.create": "/scans/",
+    "scans.show": "/scans/<scan_id>",
+    "scans.progress": "/scans/<scan_id>/progress",
+    "scans.cancel": "/scans/<scan_id>/cancellation",
+    "scans.retry": "/scans/<scan_id>/retry",
+    "documents.new": "/documents/new",
+    "documents.create": "/documents",
+    "findings.index": "/findings",
+    "findings.show": "/findings/<finding_id>",
+    "findings.triage": "/findings/<finding_id>/status",
+    "assets.index": "/assets",
+    "assets.new": "/assets/new",
+    "assets.create": "/assets/",
+    "assets.demonstrate": "/assets/demonstration",
+    "assets.show": "/assets/<asset_id>",
+    "assets.proof": "/assets/<asset_id>/proof",
+    "assets.check": "/assets/<asset_id>/check",
+    "graphs.show": "/graph",
+    "guards.show": "/guard",
+    "guards.judge": "/guard/",
+    "keys.index": "/keys",
+    "keys.new": "/keys/new",
+    "keys.create": "/keys/",
+    "keys.revocation": "/keys/<key_id>/revocation",
+    "keys.revoke": "/keys/<key_id>/revocation/",
+    "usages.show": "/usage",
+    "usages.calls": "/usage/calls",
+    "audits.index": "/audit",
+}
+APART = {
+    "signups.new": "/signup",
+    "signups.create": "/signup/",
+    "signups.slug": "/signup/slug",
+    "logins.new": "/login",
+    "logins.create": "/login/",
+    "logins.end": "/logout",
+    "tenants.index": "/tenants",
+}
+
+
+class SignupForm(FlaskForm):
+    company = StringField("Company", [DataRequired("Tell us what to call it")])
+    slug = StringField("Short name", [DataRequired("Choose one")])
+    email = StringField("E-mail", [DataRequired("An address is needed to sign in")])
+    password = PasswordField("Password", [DataRequired("Choose one")])
+
+
+class LoginForm(FlaskForm):
+    email = StringField("E-mail")
+    password = PasswordField("Password")
+
+
+class ScanForm(FlaskForm):
+    asset_id = SelectField("Asset", choices=[(s.uid(20), "www.northwind.example")])
+    tool = SelectField("Tool", choices=[("posture", "HTTP and TLS posture")])
+
+
+class DocumentForm(FlaskForm):
+    name = StringField("Name")
+    text = TextAreaField("Text")
+
+
+class AssetForm(FlaskForm):
+    url = StringField("Web address", [DataRequired("An address is needed")])
+    name = StringField("Name")
+
+
+class KeyForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Name what will use it")])
+    scopes = SelectMultipleField(
+        "Scopes",
+        [DataRequired("Choose one or more")],
+        choices=[("tenant:guard:process", "guard: process"), ("tenant:scans:read", "scans: read")],
+        widget=ListWidget(),
+        option_widget=CheckboxInput(),
+    )
+    expires_in = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
+
+
+class NameForm(FlaskForm):
+    name = StringField("Name")
+
+
+class GuardForm(FlaskForm):
+    user_input = TextAreaField("Text")
+
+
+def _invalid(kind: type[FlaskForm]) -> FlaskForm:
+    form = kind(formdata=MultiDict({"email": "ada@northwind.example"}))
+    form.validate()
+    return form
+
+
+def error(status: int, title: str, detail: str, remedy: str) -> dict[str, Any]:
+    return {
+        "error": Row(status=status, title=title, detail=detail, remedy=remedy),
+        "request_id": s.uid(9),
+        "back": ("To the overview", "/"),
+    }
+
+
+def _filters(**given: Any) -> dict[str, Any]:
+    names = ("status", "tool", "day", "severity", "asset_id", "scan_id", "kind", "q", "answer")
+    return {**dict.fromkeys(names), **given}
+
+
+def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
+    plain = {"rows": rows, "count": len(rows) * 37, "newer": None, "older": "?after=x" if rows else None}
+    return {**plain, "filtered": False, "filters": _filters(), "statuses": [("open", "Open")], **more}
+
+
+def _overview(done: int) -> dict[str, Any]:
+    titles = (
+        ("Issue an API key", "So that a program of yours can check texts and start scans.", "Issue a key"),
+        ("Add an asset and prove it", "A site that you control, or the demonstration target.", "Add an asset"),
+        ("Start the first scan", "It takes seconds, and each finding says what to do.", "Start a scan"),
+    )
+    steps = [Row(title=t, text=x, verb=v, url="/x", done=i < done) for i, (t, x, v) in enumerate(titles)]
+    full = done > 1
+    return {
+        "steps": steps,
+        "all_done": done == 3,
+        "severities": s.SEVERITIES,
+        "open_findings": 41 if full else 0,
+        "scans": Row(running=1, queued=1, week=23 if full else 0, recent=s.SCANS[:6] if full else []),
+        "calls": Row(today=1204 if full else 0, week=20_481 if full else 0),
+        "assets": Row(proven=3, all=4),
+        "trial_days": 12,
+        "missing": ["The graph does not answer: findings are recorded, and drawn when it is back."] if full else [],
+    }
+
+
+def _scan(row: Row, **more: Any) -> dict[str, Any]:
+    moving = row.status in ("queued", "running")
+    return {"scan": row, "steps": s.STEPS, "moving": moving, "findings": [], "waiting": None, **more}
+
+
+def _graph() -> dict[str, Any]:
+    from app.web.drawings import Edge, draw
+
+    edges = [Edge(f.asset_id, f.asset_name, f.id, f.title, f.severity) for f in s.FINDINGS]
+    edges += [Edge(s.uid(21), "www.northwind.example", f.id + "b", f.title, f.severity) for f in s.FINDINGS[:3]]
+    return {"rows": edges, "drawing": draw(edges, lambda e: "/a", lambda e: "/f"), "down": None, "more": 0}
+
+
+PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "landing": ("landings/show.html", dict),
+    "signup": ("signups/new.html", lambda: {"form": SignupForm(formdata=None), "slug_state": "free"}),
+    "signup-invalid": ("signups/new.html", lambda: {"form": _invalid(SignupForm), "slug_state": "taken"}),
+    "login": ("logins/new.html", lambda: {"form": LoginForm(formdata=None)}),
+    "tenants": (
+        "tenants/index.html",
+        lambda: {
+            "tenants": [Row(name="Northwind Traders", slug="northwind", role="owner", plan="free", status="active")]
+        },
+    ),
+    "tenants-none": ("tenants/index.html", lambda: {"tenants": []}),
+    "overview-new": ("overviews/show.html", lambda: _overview(0)),
+    "overview": ("overviews/show.html", lambda: _overview(2)),
+    "overview-done": ("overviews/show.html", lambda: _overview(3)),
+    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "base_url": "https://sentinel.example"}),
+    "keys-empty": ("keys/index.html", lambda: {"rows": [], "base_url": "https://sentinel.example"}),
+    "key-new": (
+        "keys/new.html",
+        lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
+    ),
+    "key-invalid": ("keys/new.html", lambda: {"form": _invalid(KeyForm), "notes": {}}),
+    "key-created": (
+        "keys/created.html",
+        lambda: {
+            "name": "Checkout service",
+            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
+            "curl": "curl https://sentinel.example/api/v1/process \\\n  -H 'Authorization: Bearer sen_live_…' \\\n"
+            '  -H \'Content-Type: application/json\' \\\n  -d \'{"user_input": "hello", "user_id": "u1"}\'',
+        },
+    ),
+    "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
+    "assets": ("assets/index.html", lambda: _list(s.ASSETS, demonstration="127.0.0.1:9000")),
+    "assets-empty": ("assets/index.html", lambda: _list([], demonstration="127.0.0.1:9000")),
+    "assets-filtered": ("assets/index.html", lambda: _list([], demonstration=None, filtered=True)),
+    "asset-new": ("assets/new.html", lambda: {"form": AssetForm(formdata=None), "demonstration": "x"}),
+    "asset": (
+        "assets/show.html",
+        lambda: {
+            "asset_row": s.ASSETS[1],
+            "asset_id": s.ASSETS[1].id,
+            "proof": s.PROOF,
+            "demonstration": "x",
+            "scans": [],
+            "findings": [],
+        },
+    ),
+    "asset-proven": (
+        "assets/show.html",
+        lambda: {
+            "asset_row": s.ASSETS[0],
+            "asset_id": s.ASSETS[0].id,
+            "proof": Row(**{**vars(s.PROOF), "state": "proven", "attempts": []}),
+            "demonstration": None,
+            "scans": s.SCANS[2:5],
+            "findings": s.FINDINGS[:4],
+        },
+    ),
+    "document-new": ("documents/new.html", lambda: {"form": DocumentForm(formdata=None), "limit": 200_000}),
+    "scans": ("scans/index.html", lambda: _list(s.SCANS, tools=[("posture", "Posture")])),
+    "scans-empty": ("scans/index.html", lambda: _list([], tools=[])),
+    "scan-new": ("scans/new.html", lambda: {"form": ScanForm(formdata=None), "unproven": 1}),
+    "scan-queued": (
+        "scans/show.html",
+        lambda: _scan(s.SCANS[1], waiting="Two of your scans run at once; this is third."),
+    ),
+    "scan-running": ("scans/show.html", lambda: _scan(s.SCANS[0])),
+    "scan-done": ("scans/show.html", lambda: _scan(s.SCANS[2], findings=s.FINDINGS)),
+    "scan-failed": ("scans/show.html", lambda: _scan(s.SCANS[4])),
+    "findings": ("findings/index.html", lambda: _list(s.FINDINGS, assets=[(s.uid(20), "shop.northwind.example")])),
+    "findings-empty": ("findings/index.html", lambda: _list([], assets=[])),
+    "finding": (
+        "findings/show.html",
+        lambda: {
+            "finding": s.FINDINGS[2],
+            "sightings": [Row(scan_id=s.uid(n), at=s.before(days=n)) for n in (1, 4, 9)],
+            "acts": [("accepted", "Accept the risk"), ("resolved", "Mark as resolved")],
+        },
+    ),
+    "graph": ("graphs/show.html", _graph),
+    "graph-empty": ("graphs/show.html", lambda: {"rows": [], "drawing": None, "down": None, "more": 0}),
+    "graph-down": (
+        "graphs/show.html",
+        lambda: {"rows": [], "drawing": None, "down": "No connection to the graph.", "more": 0},
+    ),
+    "guard": ("guards/show.html", lambda: {"form": GuardForm(formdata=None), "verdict": None, "curl": "curl …"}),
+    "guard-verdict": ("guards/show.html", lambda: {"form": GuardForm(), "verdict": s.VERDICT, "curl": "curl …"}),
+    "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": None}),
+    "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
+    "calls-empty": ("usages/calls.html", lambda: _list([])),
+    "audit": ("audits/index.html", lambda: _list(s.EVENTS)),
+    "error-404": (
+        "errors/error.html",
+        lambda: error(404, "Not found", "Nothing stands at this address, or not for you.", "See the overview."),
+    ),
+    "error-500": (
+        "errors/error.html",
+        lambda: error(500, "Something failed on our side", "", "Try again; if it stays, write to us."),
+    ),
+    "suspended": (
+        "errors/suspended.html",
+        lambda: {
+            "tenant": Row(name="Northwind", status="suspended", status_reason="The last invoice is unpaid."),
+            "request_id": s.uid(9),
+        },
+    ),
+}
+
+
+def gallery_app() -> Flask:
+    """Return an application whose `/gallery/<name>` renders a page with its samples."""
+    app = Flask("gallery", template_folder=str(ROOT / "templates"), static_folder=None)
+    app.config.update(SECRET_KEY="gallery", TESTING=True)
+    CSRFProtect(app)
+    register_presentation(app)
+    for endpoint, rule in ROUTES.items():
+        app.add_url_rule(f"/t/<slug>{rule}", endpoint, _nothing, methods=["GET", "POST"])
+    for endpoint, rule in APART.items():
+        app.add_url_rule(rule, endpoint, _nothing, methods=["GET", "POST"])
+
+    @app.url_defaults
+    def slug(endpoint: str, values: dict[str, Any]) -> None:
+        if app.url_map.is_endpoint_expecting(endpoint, "slug"):
+            values.setdefault("slug", "northwind")
+
+    @app.before_request
+    def somebody() -> None:
+        g.actor = Row(permissions=frozenset(Permission))
+
+    @app.context_processor
+    def common() -> dict[str, Any]:
+        return {"tenant": s.TENANT, "person": s.PERSON, "tenants_count": 2}
+
+    @app.after_request
+    def strict(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CSP
+        return response
+
+    @app.get("/gallery/<name>")
+    def page(name: str) -> str:
+        if name not in PAGES:
+            abort(404)
+        template, context = PAGES[name]
+        if name == "keys":
+            flash("The key Old laptop was revoked.", "good")
+        return render_template(template, **context())
+
+    return app
+
+
+def _nothing(**_values: str) -> str:
+    return ""
+
+
+def take_pictures(folder: Path, names: list[str], widths: tuple[int, ...], themes: tuple[str, ...]) -> None:
+    """Write a picture of each page at each width in each theme, and say what a page's console complained of."""
+    from playwright.sync_api import sync_playwright
+
+    server = make_server("127.0.0.1", 0, gallery_app(), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for theme in themes:
+            for width in widths:
+                page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+                page.on("console", lambda m: print("console:", m.type, m.text))
+                for name in names:
+                    page.goto(f"http://127.0.0.1:{server.port}/gallery/{name}")
+                    wide = page.evaluate("document.documentElement.scrollWidth")
+                    if wide > width:
+                        print(f"{name} at {width}: {wide} wide")
+                    page.screenshot(path=str(folder / f"{name}-{width}-{theme}.png"), full_page=True)
+                page.close()
+        browser.close()
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[2].split(",") if len(sys.argv) > 2 else list(PAGES)
+    sizes = tuple(int(w) for w in sys.argv[3].split(",")) if len(sys.argv) > 3 else (1440, 768, 390)
+    take_pictures(
+        Path(sys.argv[1]), chosen, sizes, tuple((sys.argv[4] if len(sys.argv) > 4 else "light,dark").split(","))
+    )
