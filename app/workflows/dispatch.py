@@ -5,7 +5,7 @@ Both effects may be asked for any number of times: a start delivered twice runs 
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from app.outbox.relay import Delivery, Postponed
 from app.tenancy.context import tenant_scope
 from app.workflows.names import queue_name
 from app.workflows.scans import ScanOrder, ScanWorkflow
@@ -24,6 +25,15 @@ log = logging.getLogger(__name__)
 
 _RPC_LASTS = timedelta(seconds=5)
 _EFFECT_SECONDS = 12.0
+
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.CANCELLED,
+    }
+)
 
 Result = TypeVar("Result")
 
@@ -44,7 +54,8 @@ Admission = Callable[[], AbstractContextManager[Sequence[Admitted]]]
 class Dispatcher:
     """The effects `scan.dispatch` and `scan.cancel`, for relay threads; Temporal is spoken to on the event loop.
 
-    `ensure` makes the tenant's queue polled. Raises what Temporal or the database raise: the relay tries again.
+    `ensure` makes the tenant's queue polled. Raises Postponed while Temporal is away, and what the database raises: the
+    relay tries again.
     """
 
     def __init__(
@@ -56,24 +67,24 @@ class Dispatcher:
     ) -> None:
         self._loop, self._client, self._admission, self._ensure = loop, client, admission, ensure
 
-    def dispatch(self, tenant_id: UUID, payload: Mapping[str, Any], context: object = None) -> None:  # noqa: ARG002
+    def dispatch(self, delivery: Delivery) -> None:
         """Start the workflow of every scan that the tenant's plan leaves room for.
 
         The tenant's worker starts to poll while the server is asked to start the workflow, so that the first activity
         does not wait for either. A start before a commit that fails is harmless: the scan is claimed, or is not.
         """
+        tenant_id = delivery.tenant_id
         with tenant_scope(tenant_id), self._admission() as admitted:
             if admitted:
                 client = self._client()
                 self._ensure(tenant_id)
                 self._carry_out(_start_all(client, tenant_id, admitted))
 
-    def cancel(self, tenant_id: UUID, payload: Mapping[str, Any], context: object = None) -> None:  # noqa: ARG002
+    def cancel(self, delivery: Delivery) -> None:
         """Cancel a scan's workflow; one that never began, or is over, is left alone."""
-        with tenant_scope(tenant_id):
-            client = self._client()
-            self._ensure(tenant_id)
-            self._carry_out(_cancel(client, tenant_id, str(payload["workflow_id"])))
+        client = self._client()
+        self._ensure(delivery.tenant_id)
+        self._carry_out(_cancel(client, delivery.tenant_id, str(delivery.payload["workflow_id"])))
 
     def _carry_out(self, work: Coroutine[Any, Any, Result]) -> Result:
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -81,6 +92,10 @@ class Dispatcher:
             return future.result(_EFFECT_SECONDS)
         except TimeoutError:
             future.cancel()
+            raise Postponed from None
+        except RPCError as error:
+            if error.status in _AWAY:
+                raise Postponed from error
             raise
 
 

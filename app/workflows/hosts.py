@@ -161,8 +161,10 @@ class TenantWorkers:
                 self._line.setdefault(tenant_id, now)
 
     def _fill(self) -> None:
-        while self._line and len(self._places) < self._cap:
-            tenant_id = next(iter(self._line))
+        """Give free places to who waits; a tenant whose last worker is still leaving waits for that to end."""
+        leaving = set(self._leaving.values())
+        ready = [tenant_id for tenant_id in self._line if tenant_id not in leaving]
+        for tenant_id in ready[: max(0, self._cap - len(self._places))]:
             del self._line[tenant_id]
             self._enter(tenant_id)
 
@@ -184,7 +186,11 @@ class TenantWorkers:
         place = self._places.pop(tenant_id)
         task = asyncio.get_running_loop().create_task(place.worker.shutdown(), name=f"leaving {tenant_id}")
         self._leaving[task] = tenant_id
-        task.add_done_callback(lambda done: self._leaving.pop(done, None))
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._leaving.pop(task, None)
+        self._fill()
 
     async def _stop_all(self) -> None:
         self._stopped = True

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import contextvars
 import dataclasses
+import functools
 import json
 import logging
 import threading
@@ -27,6 +29,10 @@ _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSErro
 _MISTAKES = 5
 _BEAT_SECONDS = 1.0
 _MOST_BYTES = 900_000
+
+
+OnStep = Callable[[UUID, str], None]
+RunProbe = Callable[[Ticket, threading.Event, Callable[[str], None]], Artefact]
 
 
 class ScanRecords(Protocol):
@@ -81,11 +87,13 @@ def _mistakes_end() -> Iterator[None]:
 class ProbeActivities:
     """The probe activity: at most `at_once` probes in this process, heartbeats also while one waits for its turn.
 
-    `run` carries out a ticket on a thread and must return soon after the event it is given is set.
+    `run` carries out a ticket on a thread: it calls what it is given with the present step now and then, and returns
+    soon after the event is set. `on_step` keeps each new step, where it can; a worker without a database has none.
     """
 
-    def __init__(self, run: Callable[[Ticket, threading.Event], Artefact], *, at_once: int = 8) -> None:
+    def __init__(self, run: RunProbe, *, on_step: OnStep | None = None, at_once: int = 8) -> None:
         self._run = run
+        self._on_step = on_step
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="probe")
         self._room = asyncio.Semaphore(at_once)
         self._stops: set[threading.Event] = set()
@@ -97,8 +105,9 @@ class ProbeActivities:
         beats = asyncio.create_task(_beat())
         try:
             async with self._room:
-                work = asyncio.get_running_loop().run_in_executor(self._threads, self._run, ticket, stop)
-                artefact = await work
+                context = contextvars.copy_context()
+                work = functools.partial(context.run, self._run, ticket, stop, self._steps(ticket))
+                artefact = await asyncio.get_running_loop().run_in_executor(self._threads, work)
             if stop.is_set():
                 raise ApplicationError("the worker stops", type="WorkerStops")
             return _fitting(artefact)
@@ -106,6 +115,19 @@ class ProbeActivities:
             stop.set()
             self._stops.discard(stop)
             beats.cancel()
+
+    def _steps(self, ticket: Ticket) -> Callable[[str], None]:
+        told = {""}
+
+        def tell(step: str) -> None:
+            if step not in told and self._on_step is not None:
+                told.add(step)
+                try:
+                    self._on_step(UUID(ticket.scan_id), step)
+                except Exception as error:
+                    log.warning("a step was not kept: %s", type(error).__name__)
+
+        return tell
 
     def stop_all(self) -> None:
         """Stop the probes that run; their activities fail and are tried again elsewhere."""
