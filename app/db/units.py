@@ -5,13 +5,14 @@ A unit writes one home. Where both homes live in one database (isolation level `
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, Uuid, bindparam, event, text
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
 
 from app.core.clock import Clock, SystemClock
@@ -214,6 +215,13 @@ class Doorway:
             self.session.close()
 
 
+# One option for all tenants, so that statements keep their place in the cache: the tenant is a parameter that is read
+# when the statement runs, right after `do_orm_execute` has set it in the same context.
+_criterion_tenant: ContextVar[UUID | None] = ContextVar("sentinel_criterion", default=None)
+_TENANT = bindparam("criterion_tenant", callable_=_criterion_tenant.get, type_=Uuid())
+_CRITERION = with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == _TENANT, include_aliases=True)
+
+
 class _Session(Session):
     """A session that scopes every statement to its tenant and refuses rows of any other."""
 
@@ -228,9 +236,8 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if tenant_id is None or not info.get("criterion", True):
         return
     if state.is_select or state.is_update or state.is_delete:
-        state.statement = state.statement.options(
-            with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == tenant_id, include_aliases=True)
-        )
+        _criterion_tenant.set(tenant_id)
+        state.statement = state.statement.options(_CRITERION)
 
 
 @event.listens_for(_Session, "before_flush")
