@@ -1,3 +1,9 @@
 """The plug-ins that every test may lean on."""
 
-pytest_plugins = ("tests.plugins.absences", "tests.plugins.groups", "tests.plugins.servers", "tests.plugins.graphs")
+pytest_plugins = (
+    "tests.plugins.absences",
+    "tests.plugins.groups",
+    "tests.plugins.servers",
+    "tests.plugins.graphs",
+    "tests.plugins.tenants",
+)

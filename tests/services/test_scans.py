@@ -15,7 +15,7 @@ from app.scanners.probes import Artefact, Fault
 from app.services import assets, findings, proofs, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
-from tests.services.conftest import Made
+from tests.peers.tenants import Made
 
 WORKER = system_actor("worker")
 FAULT = Fault("csp-missing", "No policy", "medium", "no header", "Send one.", "header content-security-policy", 693)

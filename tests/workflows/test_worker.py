@@ -10,8 +10,8 @@ import pytest
 from app.core.settings import settings
 from app.db.opening import open_units
 from app.services import assets, scans
+from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import working
-from tests.services.conftest import Made, make_tenant
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
 

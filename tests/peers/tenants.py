@@ -1,0 +1,52 @@
+"""Tenants made by the services themselves, as a newcomer would make them."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.crypto import decode_key
+from app.core.settings import settings
+from app.db.units import Home, Unit, Units
+from app.services import accounts
+from app.services.accounts import Origin, Signup
+from app.tenancy.actors import Actor
+from app.tenancy.context import tenant_scope
+
+ORIGIN = Origin("192.0.2.7", "tests", "request-1")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A tenant made for a test, with its owner."""
+
+    id: UUID
+    slug: str
+    email: str
+    password: str
+    actor: Actor
+    units: Units
+
+    def unit(self, home: Home = Home.CONTENT, actor: Actor | None = None) -> AbstractContextManager[Unit]:
+        """Open a unit of this tenant."""
+
+        @contextmanager
+        def opened() -> Iterator[Unit]:
+            with tenant_scope(self.id), self.units.open(home, actor or self.actor) as unit:
+                yield unit
+
+        return opened()
+
+
+def make_tenant(units: Units, company: str = "Acme") -> Made:
+    """Sign a company up as a newcomer would."""
+    mark = secrets.token_hex(4)
+    slug, email, password = f"t-{mark}", f"owner-{mark}@example.com", secrets.token_urlsafe(16)
+    with units.identify() as door:
+        signup = Signup(company, slug, "Olive Owner", email, password)
+        unit, _ = accounts.sign_up(
+            door, signup, master_key=decode_key(settings().master_key.get_secret_value()), origin=ORIGIN
+        )
+        unit.commit()
+        return Made(unit.tenant_id, slug, email, password, unit.actor, units)
