@@ -64,8 +64,9 @@ def spawn(
     environment: Mapping[str, str] | None = None,
     leave: signal.Signals = signal.SIGTERM,
     directory: Path | None = None,
+    keep_open: Sequence[int] = (),
 ) -> Child:
-    """Start `command`, bound to this process, writing to `log`.
+    """Start `command`, bound to this process, writing to `log`; it inherits the descriptors `keep_open`.
 
     Call it from the main thread: the kernel ties the child to the thread that started it.
     Raises LocalError when the program cannot be started.
@@ -82,6 +83,7 @@ def spawn(
                 env=None if environment is None else dict(environment),
                 cwd=directory,
                 start_new_session=True,
+                pass_fds=keep_open,
             )
         except OSError as error:
             raise LocalError(f"{name} does not start: {error}") from error

@@ -1,5 +1,6 @@
 """What a local installation consists of: which servers we start, and the environment of each of our processes."""
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +28,7 @@ class Installation:
     state: Path
     keys: Mapping[str, str]
     given: Mapping[str, str]
-    port: int
+    listening: socket.socket
     target_ports: tuple[int, ...]
     postgres: PostgresServer | None
     temporal: TemporalServer | None
@@ -38,6 +39,12 @@ class Installation:
     def demonstration(self) -> bool:
         """Demonstration data exist only where Postgres is ours."""
         return self.postgres is not None
+
+    @property
+    def port(self) -> int:
+        """The port of the console."""
+        port: int = self.listening.getsockname()[1]
+        return port
 
     @property
     def address(self) -> str:
@@ -61,7 +68,7 @@ def plan(
 ) -> Installation:
     """Decide what is started: every server that `given`, the caller's environment, does not name by URL."""
     data = state / "data"
-    port = ports.web(given.get("PORT"), say)
+    listening = ports.web(given.get("PORT"), say)
     postgres = None
     if not given.get("DATABASE_URL"):
         passwords = {name: keys[name] for name in (SUPERUSER, *roles.LOGINS)}
@@ -73,7 +80,7 @@ def plan(
     if not given.get("NEO4J_URI"):
         bolt = GraphServer(data / "graph", keys["graph"], ports.of("graph"), ports.of("graph_http"))
     targets = (ports.of("target"), ports.of("target_tls")) if postgres else ()
-    plan = Installation(state, keys, given, port, targets, postgres, temporal, bolt)
+    plan = Installation(state, keys, given, listening, targets, postgres, temporal, bolt)
     plan.settings.update(_settings(plan))
     return plan
 
@@ -82,7 +89,7 @@ def _settings(plan: Installation) -> dict[str, str]:
     """The settings of all our processes: what the caller gave, and what follows from the servers we start."""
     settings = dict(plan.given)
     settings["PORT"] = str(plan.port)
-    settings.setdefault("BIND", "127.0.0.1")
+    settings["BIND"] = f"fd://{plan.listening.fileno()}"
     settings.setdefault("WEB_CONCURRENCY", "1")
     settings["PYTHONUNBUFFERED"] = "1"
     if plan.temporal:

@@ -45,6 +45,16 @@ def free_port() -> int:
     return port
 
 
+def _listen(port: int) -> socket.socket | None:
+    """A socket that listens on `port`; None when the port is taken."""
+    if not is_free(port):
+        return None
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=2048)
+    except OSError:
+        return None
+
+
 class Ports:
     """The ports of this checkout, by name, kept in a file so that addresses stay the same."""
 
@@ -62,28 +72,30 @@ class Ports:
             port = free_port()
         return self._keep(name, port)
 
-    def web(self, wanted: str | None, say: Callable[[str], None]) -> int:
-        """The port of the web process: exactly `wanted` when given, else the last one, 8000, or the next free,
-        which it says.
+    def web(self, wanted: str | None, say: Callable[[str], None]) -> socket.socket:
+        """A socket that listens for the web process, so that nobody can come between choosing and using the port.
 
-        Raises LocalError that names the port and who has it.
+        Its port is exactly `wanted` when given, else the last one, 8000, or the next free, which it says.
+        Raises LocalError that names a wanted port that is taken and who has it.
         """
         if wanted:
             if not wanted.isdigit() or not 0 < int(wanted) < 65536:
                 raise LocalError(f"PORT={wanted} is no port: give a number from 1 to 65535")
-            if not is_free(int(wanted)):
+            listening = _listen(int(wanted))
+            if listening is None:
                 raise LocalError(
                     f"port {wanted} is taken{_by(int(wanted))}: stop that program, or choose another with PORT="
                 )
-            return int(wanted)
+            return listening
         usual = self._kept.get("web", WEB)
-        if not is_free(usual):
-            say(f"port {usual} is taken{_by(usual)}: using another")
-        candidates = [usual, *range(WEB, WEB + 100)]
-        port = next((port for port in candidates if is_free(port)), None)
-        if port is None:
-            raise LocalError(f"ports {WEB} to {WEB + 99} are all taken: choose another with PORT=")
-        return self._keep("web", port)
+        for port in (usual, *range(WEB, WEB + 100)):
+            listening = _listen(port)
+            if listening is not None:
+                self._keep("web", port)
+                return listening
+            if port == usual:
+                say(f"port {usual} is taken{_by(usual)}: using another")
+        raise LocalError(f"ports {WEB} to {WEB + 99} are all taken: choose another with PORT=")
 
     def _keep(self, name: str, port: int) -> int:
         if self._kept.get(name) != port:

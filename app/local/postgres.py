@@ -75,7 +75,8 @@ def _owner() -> pwd.struct_passwd | None:
 
 def _reachable(path: Path) -> bool:
     """Whether any user may enter every directory above `path`."""
-    return all(parent.stat().st_mode & 0o001 for parent in path.resolve().parents)
+    above = {*path.absolute().parents, *path.resolve().parents}
+    return all(parent.stat().st_mode & 0o001 for parent in above)
 
 
 def _drop_root(owner: pwd.struct_passwd | None, paths: Sequence[Path], leave: signal.Signals) -> list[str]:
@@ -90,7 +91,8 @@ def _drop_root(owner: pwd.struct_passwd | None, paths: Sequence[Path], leave: si
         raise LocalError("PostgreSQL refuses to run as root and `setpriv` is missing: install util-linux")
     words = [setpriv, f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
     if not all(_reachable(path) for path in paths):
-        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        # access(2) asks without capabilities unless the process keeps them over a change of user.
+        words += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
     return [*words, f"--pdeathsig={leave.name.removeprefix('SIG')}", "--"]
 
 

@@ -35,11 +35,14 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str]
     url: str | None = None
+    keep_open: tuple[int, ...] = ()
     child: Child | None = field(default=None, init=False)
 
     def spawn(self, log: Path) -> None:
         """Start the process."""
-        self.child = spawn(self.name, self.command, log=log, environment=self.environment, directory=ROOT)
+        self.child = spawn(
+            self.name, self.command, log=log, environment=self.environment, directory=ROOT, keep_open=self.keep_open
+        )
 
     def wait(self, patience: float = 90.0) -> None:
         """Return when the process answers. Raises LocalError with its last words when it ends first."""
@@ -56,7 +59,7 @@ class Program:
 def _answers(url: str) -> bool:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=10):
+        with opener.open(url, timeout=2):
             return True
     except urllib.error.HTTPError as error:
         return error.code < 500

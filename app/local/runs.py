@@ -133,7 +133,8 @@ def _web(installation: Installation) -> Program:
     environment = installation.environment("sentinel_app")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     command = of_procfile("web", (ROOT / "Procfile").read_text())
-    return Program("web", command, environment, url=f"http://127.0.0.1:{installation.port}/health")
+    url = f"http://127.0.0.1:{installation.port}/health"
+    return Program("web", command, environment, url, (installation.listening.fileno(),))
 
 
 def _target(installation: Installation) -> Program:

@@ -36,10 +36,13 @@ def test_the_usual_port_gives_way(tmp_path: Path, taken: int) -> None:
     path = tmp_path / "ports"
     path.write_text(f'{{"web": {taken}}}')
     said: list[str] = []
-    port = Ports(path).web(None, said.append)
-    assert port != taken
-    assert f"port {taken} is taken" in said[0]
-    assert Ports(path).web(None, said.append) == port
+    with Ports(path).web(None, said.append) as listening:
+        port = listening.getsockname()[1]
+        assert port != taken
+        assert f"port {taken} is taken" in said[0]
+        assert not is_free(port)
+    with Ports(path).web(None, said.append) as again:
+        assert again.getsockname()[1] == port
 
 
 def test_ports_are_remembered_while_they_are_free(tmp_path: Path) -> None:

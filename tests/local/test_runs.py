@@ -119,11 +119,11 @@ def test_two_checkouts_run_beside_each_other(checkout: Callable[[], Path], run: 
     assert superuser_url(one.checkout) != superuser_url(two.checkout)
     refused = run(one.checkout)
     assert "already runs" in refused.wait_for("Sentinel cannot run", 20)
-    assert refused.stop() == 1
+    assert refused.process.wait(20) == 1
     port = first.rpartition(":")[2]
     taken = run(checkout(), PORT=port)
     assert f"port {port} is taken" in taken.wait_for("Sentinel cannot run", 20)
-    assert taken.stop() == 1
+    assert taken.process.wait(20) == 1
 
 
 def test_what_a_url_configures_is_not_started(
