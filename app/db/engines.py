@@ -50,7 +50,6 @@ def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") 
         pool_timeout=5,
         pool_pre_ping=False,
         connect_args={"connect_timeout": 5, "application_name": application},
-        skip_autocommit_rollback=True,
     )
 
     @event.listens_for(engine, "connect")
