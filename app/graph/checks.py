@@ -11,7 +11,7 @@ _NODE = re.compile(
 )
 _RELATIONSHIP = re.compile(r"<?-\[[a-z]*(?::[A-Z_]+)?\]->?")
 _MERGE = re.compile(r"\(([a-z]\w*)\)-\[:[A-Z_]+\]->\(([a-z]\w*)\)")
-_ASSIGNMENT = re.compile(r"(?P<var>[a-z]\w*)\.(?:[a-z]\w*|_at) = (?:row\.\w+|\$\w+|\d+)")
+_ASSIGNMENT = re.compile(r"(?P<var>[a-z]\w*)\.(?:[a-z]\w*|_at|_touch) = (?:row\.\w+|\$\w+|\d+)")
 _PATTERN = re.compile(r"\]-|-\[|--|<-|->|\) ?-|\) ?<(?!>)")
 _RETURNED = re.compile(r"[a-z]\w*\.[a-z]\w*|count\((?P<counted>\*|[a-z]\w*)\)")
 _KEYWORD = re.compile(

@@ -26,6 +26,8 @@ _QUICK_SECONDS = 0.3
 _WRITE_TRIES = 6
 _KEY_MOST = 500
 _TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+# ArcadeDB's word for two writers that make a tenant's label at once; our constants have no other cause for it.
+_LABEL_RACE = "Neo.ClientError.Statement.SemanticError"
 
 _log = logging.getLogger(__name__)
 
@@ -192,7 +194,7 @@ def _told(error: Neo4jError, name: str) -> Unavailable:
 
 def _passing(error: Neo4jError) -> bool:
     """Whether a statement may well succeed when tried again: another writer was at the same node."""
-    return isinstance(error, TransientError | ConstraintError) or error.is_retryable()
+    return isinstance(error, TransientError | ConstraintError) or error.code == _LABEL_RACE or error.is_retryable()
 
 
 def _demand_plain(value: Any) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from app.core.ids import new_id
 from app.graph import queries
 from app.graph.gateway import Graph
 
@@ -102,6 +103,7 @@ def project_scan(graph: Graph, picture: ScanPicture) -> None:
     """
     at = _microseconds(picture.taken_at)
     asset, scan = picture.asset, picture.scan
+    touch = new_id().hex  # two writers of one node's relationships collide on it, where MERGE alone may add twice
     asset_row = {
         "key": str(asset.id),
         "id": str(asset.id),
@@ -121,13 +123,13 @@ def project_scan(graph: Graph, picture: ScanPicture) -> None:
     graph.write(queries.SET_ASSETS, rows=[asset_row])
     graph.write(queries.ADD_SCANS, rows=[scan_row])
     graph.write(queries.SET_SCANS, rows=[scan_row])
-    graph.write(queries.LINK_EXAMINED, rows=[{"key": str(scan.id), "asset_key": str(asset.id)}])
+    graph.write(queries.LINK_EXAMINED, scan_key=str(scan.id), asset_key=str(asset.id), touch=touch)
     for rows in _batches([_finding_row(finding, at) for finding in _distinct(picture.findings)]):
         keys = [{"key": row["key"]} for row in rows]
         graph.write(queries.ADD_FINDINGS, rows=rows)
         graph.write(queries.SET_FINDINGS, rows=rows)
-        graph.write(queries.LINK_HAS, asset_key=str(asset.id), rows=keys)
-        graph.write(queries.LINK_SAW, scan_key=str(scan.id), rows=keys)
+        graph.write(queries.LINK_HAS, asset_key=str(asset.id), rows=keys, touch=touch)
+        graph.write(queries.LINK_SAW, scan_key=str(scan.id), rows=keys, touch=touch)
 
 
 def picture(graph: Graph, asset_id: UUID | None = None, limit: int = 200) -> Picture:

@@ -129,34 +129,39 @@ LINK_EXAMINED = NamedQuery(
     "link_examined",
     Mode.WRITE,
     """
-    UNWIND $rows AS row
-    MATCH (s:Scan {_key: row.key}) WHERE $t IN labels(s)
-    MATCH (a:Asset {_key: row.asset_key}) WHERE $t IN labels(a)
+    MATCH (s:Scan {_key: $scan_key}) WHERE $t IN labels(s)
+    MATCH (a:Asset {_key: $asset_key}) WHERE $t IN labels(a)
+    SET s._touch = $touch
+    WITH s, a
     MERGE (s)-[:EXAMINED]->(a)
     """,
-    _names("rows"),
+    _names("scan_key", "asset_key", "touch"),
 )
 LINK_HAS = NamedQuery(
     "link_has",
     Mode.WRITE,
     """
     MATCH (a:Asset {_key: $asset_key}) WHERE $t IN labels(a)
+    SET a._touch = $touch
+    WITH a
     UNWIND $rows AS row
     MATCH (f:Finding {_key: row.key}) WHERE $t IN labels(f)
     MERGE (a)-[:HAS]->(f)
     """,
-    _names("asset_key", "rows"),
+    _names("asset_key", "rows", "touch"),
 )
 LINK_SAW = NamedQuery(
     "link_saw",
     Mode.WRITE,
     """
     MATCH (s:Scan {_key: $scan_key}) WHERE $t IN labels(s)
+    SET s._touch = $touch
+    WITH s
     UNWIND $rows AS row
     MATCH (f:Finding {_key: row.key}) WHERE $t IN labels(f)
     MERGE (s)-[:SAW]->(f)
     """,
-    _names("scan_key", "rows"),
+    _names("scan_key", "rows", "touch"),
 )
 
 # --- the picture of the console -----------------------------------------------------------------------------------

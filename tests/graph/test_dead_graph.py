@@ -48,7 +48,7 @@ def test_nobody_listens() -> None:
     with _refused_within(2):
         graph.read(queries.COUNT)
     for _ in range(20):
-        with _refused_within(0.05):
+        with _refused_within(0.2):
             graph.read(queries.COUNT)
 
 
@@ -58,7 +58,7 @@ def test_somebody_listens_and_says_nothing() -> None:
         graph = _at(silent.getsockname()[1])
         with _refused_within(2):
             graph.read(queries.COUNT)
-        with _refused_within(0.05):
+        with _refused_within(0.2):
             graph.read(queries.COUNT)
 
 
@@ -89,7 +89,7 @@ def test_a_server_that_stops_answering(bolt: Bolt, monkeypatch: pytest.MonkeyPat
         relay.stall()
         with _refused_within(2):
             graph.read(queries.COUNT)
-        with _refused_within(0.05):
+        with _refused_within(0.2):
             graph.ping()
         relay.resume()
         time.sleep(0.6)
@@ -121,7 +121,7 @@ def test_wrong_password_is_told_in_our_words(arcadedb: Bolt) -> None:
     assert graph is not None
     with _refused_within(2):
         graph.read(queries.COUNT)
-    with _refused_within(0.05):
+    with _refused_within(0.2):
         graph.read(queries.COUNT)
 
 

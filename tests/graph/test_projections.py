@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -97,21 +98,24 @@ def test_any_order_gives_the_same(graph: Graph, graph_tenants: tuple[UUID, UUID]
         assert _drawn(graph) == expected
 
 
-def test_deliveries_at_once(graph: Graph, graph_tenants: tuple[UUID, UUID]) -> None:
-    """The same scan and others of its asset, delivered by several workers at once, stand there once."""
-    first = _scan(20)
-    others = [replace(first, scan=ScanFields(new_id(), "posture", NOON)) for _ in range(2)]
+def test_deliveries_at_once(graph: Graph) -> None:
+    """The first scans of a tenant, one of them twice, delivered by several workers at once, stand there once each."""
+    for tenant_id in (new_id() for _ in range(8)):
+        first = _scan(20)
+        others = [replace(first, scan=ScanFields(new_id(), "posture", NOON)) for _ in range(2)]
+        with ThreadPoolExecutor(4) as pool:
+            deliver = partial(_deliver, graph, tenant_id)
+            list(pool.map(deliver, [first, first, *others]))
+        with tenant_scope(tenant_id):
+            found = _drawn(graph)
+            assert count_tenant(graph) == len(found.nodes) == 24
+            assert len(found.edges) == len(set(found.edges)) == 3 + 20 + 60
+            purge_tenant(graph)
 
-    def deliver(item: ScanPicture) -> None:
-        with tenant_scope(graph_tenants[0]):
-            project_scan(graph, item)
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(deliver, [first, first, *others]))
-    with tenant_scope(graph_tenants[0]):
-        found = _drawn(graph)
-        assert count_tenant(graph) == len(found.nodes) == 24
-        assert len(found.edges) == len(set(found.edges)) == 3 + 20 + 60
+def _deliver(graph: Graph, tenant_id: UUID, picture: ScanPicture) -> None:
+    with tenant_scope(tenant_id):
+        project_scan(graph, picture)
 
 
 def test_many_findings_go_in_batches(graph: Graph, graph_tenants: tuple[UUID, UUID]) -> None:
