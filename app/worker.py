@@ -16,24 +16,22 @@ from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 from temporalio.worker import Worker as TenantWorker
 
-from app.core.errors import Unavailable
 from app.core.logs import configure_logs
 from app.core.settings import Settings, settings
 from app.db.opening import TooManyRights, open_units, refuse_privileged
-from app.db.units import Home, Units
-from app.graph.gateway import Graph, open_graph
-from app.graph.projections import project_scan
+from app.db.units import Units
+from app.graph.gateway import open_graph
 from app.outbox.relay import Delivery, Postponed, Relay
 from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
-from app.services.pictures import scan_picture
+from app.services.effects import graph_scans, proof_checks
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
 from app.workflows.dispatch import Dispatcher
 from app.workflows.hosts import Duties, TenantWorkers
 from app.workflows.reconciler import Reconciler
-from app.workflows.records import WORKER, UnitRecords
+from app.workflows.records import UnitRecords
 from app.workflows.scans import ScanWorkflow
 
 log = structlog.get_logger("sentinel.worker")
@@ -104,7 +102,8 @@ class WorkerProcess:
         handlers: dict[str, Callable[[Delivery], None]] = {
             "scan.dispatch": dispatcher.dispatch,
             "scan.cancel": dispatcher.cancel,
-            "graph.scan": functools.partial(project, self.units, self.graph),
+            "graph.scan": graph_scans(self.units, self.graph),
+            "proof.check": proof_checks(self.units),
         }
         return Relay(self.units, handlers, listen_url=self._direct, poll_seconds=self._settings.relay_poll_seconds)
 
@@ -161,20 +160,6 @@ class WorkerProcess:
 
 def _run_probe(ticket: Ticket, stop: threading.Event, tell: Callable[[str], None]) -> Artefact:
     return sandbox.run_probe(ticket, on_tick=tell, cancelled=stop)
-
-
-def project(units: Units, graph: Graph | None, delivery: Delivery) -> None:
-    """The effect `graph.scan`: bring the tenant's graph up to one scan. Raises Postponed while the graph is away."""
-    if graph is None:
-        return
-    with units.open(Home.CONTENT, WORKER) as unit:
-        picture = scan_picture(unit, UUID(delivery.payload["scan_id"]))
-    if picture is None:
-        return
-    try:
-        project_scan(graph, picture)
-    except Unavailable as error:
-        raise Postponed from error
 
 
 async def _serve(given: Settings) -> int:

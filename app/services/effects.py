@@ -2,19 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import text
-
 from app.core.errors import NotFound, Unavailable
 from app.core.outbound import Policy
 from app.core.settings import settings
-from app.db.units import Home, Unit, Units
+from app.db.units import Home, Units
 from app.graph.gateway import Graph
-from app.graph.projections import AssetFields, FindingFields, ScanFields, ScanPicture, project_scan
+from app.graph.projections import project_scan
 from app.models.assets import Asset
-from app.models.findings import Finding, FindingSighting
-from app.models.scans import Scan
 from app.outbox.relay import Delivery, Handler, Postponed
 from app.services import proofs
+from app.services.pictures import scan_picture
 from app.tenancy.actors import system_actor
 
 WORKER = system_actor("worker")
@@ -69,26 +66,3 @@ def graph_scans(units: Units, graph: Graph | None) -> Handler:
             raise Postponed from error
 
     return project
-
-
-def scan_picture(unit: Unit, scan_id: UUID) -> ScanPicture | None:
-    """Return the scan with its asset and what it saw, as the rows stand now by the database's clock."""
-    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
-    if scan is None:
-        return None
-    asset = unit.session.get_one(Asset, (unit.tenant_id, scan.asset_id))
-    seen = (
-        unit.session.query(Finding)
-        .join(
-            FindingSighting,
-            (FindingSighting.tenant_id == Finding.tenant_id) & (FindingSighting.finding_id == Finding.id),
-        )
-        .where(FindingSighting.scan_id == scan_id)
-        .all()
-    )
-    return ScanPicture(
-        taken_at=unit.session.execute(text("SELECT clock_timestamp()")).scalar_one(),
-        asset=AssetFields(asset.id, asset.name, asset.kind, asset.url or ""),
-        scan=ScanFields(scan.id, scan.tool, scan.finished_at),
-        findings=tuple(FindingFields(row.id, row.rule, row.title, row.severity, row.status) for row in seen),
-    )
