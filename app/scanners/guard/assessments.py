@@ -9,6 +9,7 @@ from app.scanners.guard.recognisers import load
 from app.scanners.guard.redactions import redacted, sample
 from app.scanners.guard.shapes import DEFAULT, MAX_CHARACTERS, Assessment, Detector, GuardPolicy, Match
 from app.scanners.guard.views import View, plain_view
+from app.scanners.guard.words import Words
 
 _SECRET_WEIGHT = 0.95
 Found = tuple[str, int, int, float]
@@ -28,9 +29,10 @@ def assess(text: str, *, policy: GuardPolicy = DEFAULT) -> Assessment:
     partial = len(text) > MAX_CHARACTERS
     read = text[:MAX_CHARACTERS]
     view = plain_view(read)
+    words = Words(view.text)
     secrets = _settled(_matches(view, credentials(view.text), policy), [])
-    pii = _settled(_matches(view, personal(view.text), policy), secrets)
-    orders = injection(view)
+    pii = _settled(_matches(view, personal(view.text, words), policy), secrets)
+    orders = injection(view, words)
     risks = {
         Detector.PII: _risk(pii, policy, policy.default_weight),
         Detector.SECRETS: _risk(secrets, policy, _SECRET_WEIGHT),

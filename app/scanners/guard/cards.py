@@ -13,10 +13,10 @@ Found = tuple[str, int, int, float]
 
 _GAP = r"(?: {0,2}[-./_·|] {0,2}| {1,3})"
 _CARD = re.compile(
-    rf"(?<![\w.+])(?<!\w[-/])(?:\d{{4}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}\d{{3}}(?!\d))?"
+    rf"(?<![A-Za-z0-9_.+])(?<!\w[-/])(?:\d{{4}}(?:{_GAP}\d{{4}}){{3}}(?:{_GAP}\d{{3}}(?!\d))?"
     rf"|3\d{{3}}{_GAP}\d{{6}}{_GAP}\d{{4,5}}"
     r"|\d{13,19}"
-    r"|\d(?:[ -]\d){12,18})(?![\w])(?!\.\d)(?!-\w)"
+    r"|\d(?:[ -]\d){12,18})(?![A-Za-z0-9_])(?!\.\d)(?!-\w)"
 )
 _SECURITY_CODE = re.compile(
     r"\b(?:cvv2?|cvc2?|cvn|csc|security code|kartenprufnummer|prufziffer|cryptogramme)\b[^\d\n]{0,20}(?<!\d)(\d{3,4})(?![\d.])",
@@ -44,11 +44,11 @@ def _card_score(digits: str, value: str, near: Around) -> float:
     paying = near.speaks_of(said.PAYING, rather_than=said.NOT_CARD, reach=6)
     otherwise = near.distance(said.NOT_CARD, reach=5)
     issued = has_issuer(digits)
-    if issued and (certainty("CREDIT_CARD", value) == 1.0 or luhn(digits)):
+    grouped = len(digits) != len(value)
+    if issued and luhn(digits) and (certainty("CREDIT_CARD", digits) == 1.0 or digits[0] == "2"):
         return 1.0 if called else 0.9 if otherwise is None else 0.7 if paying else 0.4
     if called:
-        return 0.8 if issued else 0.65 if digits[0] != "0" else 0.55
-    grouped = len(digits) != len(value)
+        return 0.8 if issued else 0.65 if grouped and len(digits) == 16 else 0.0
     return 0.65 if paying and issued and grouped else 0.0
 
 

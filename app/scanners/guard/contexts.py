@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from app.scanners.guard.words import is_unparted
+
 BEFORE = 90
 AFTER = 45
 _TOKEN = re.compile(r"[^\W\d_]+")
@@ -28,6 +30,10 @@ class Around:
             if word in words:
                 return index if best is None else min(best, index)
         return best
+
+    def just_before(self, words: frozenset[str], *, reach: int) -> bool:
+        """Whether one of `words` is among the `reach` words before."""
+        return not words.isdisjoint(self.before[:reach])
 
     def speaks_of(self, words: frozenset[str], *, rather_than: frozenset[str] = frozenset(), reach: int = 12) -> bool:
         """Whether one of `words` stands near, and none of `rather_than` nearer."""
@@ -57,7 +63,15 @@ def around(text: str, start: int, end: int) -> Around:
 def words(text: str) -> list[str]:
     """The words of `text` in lower case; `creditCard` and `credit_card` are two words each."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
-    return [word.lower() for word in _TOKEN.findall(parted)]
+    found = [word.lower() for word in _TOKEN.findall(parted)]
+    return found if parted.isascii() else [part for word in found for part in _parts(word)]
+
+
+def _parts(word: str) -> list[str]:
+    """`word`, or, in a script without blanks, its stretches of two to eight characters, which include its words."""
+    if not is_unparted(word[0]):
+        return [word]
+    return [word[start : start + size] for size in range(1, 9) for start in range(len(word) - size + 1)]
 
 
 def _head(text: str) -> int:

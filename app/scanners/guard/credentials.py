@@ -31,14 +31,10 @@ _ISSUED: tuple[tuple[str, str, str], ...] = (
 _COMPILED = tuple((kind, hint, re.compile(pattern)) for kind, hint, pattern in _ISSUED)
 _KEY_BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@?#\[\]]{0,64}:([^\s:/@?#\[\]]{3,128})@(?=[\w.\[-])")
-_QUOTE = r"[\"'`]"
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z])(?P<name>(?:[A-Za-z0-9]{1,24}[_.-]){0,4}(?:"
-    r"pass(?:word|wd|phrase|code)|passwort|kennwort|mot de passe|contrasena|senha|wachtwoord|haslo|пароль|密码|パスワード|pwd|"
-    r"secret(?:[_-]?key)?|(?:api|access|auth|account|private|encryption|signing|client|service)[_ -]?(?:key|secret|token)|apikey|authtoken|token|credentials?"
-    r")s?)"
-    + _QUOTE
-    + r"?(?:\s{0,2}(?:=>|:=|==?|:)\s{0,3}| (?:is now|is|lautet|ist|es|est|was) {1,2}:? ?)(?P<open>[\"'`]?)(?P<value>[^\s\"'`,;<>█]{4,256})",
+    r"(?P<name>pass(?:word|wd|phrase|code)|passwort|kennwort|mot de passe|contrasena|senha|wachtwoord|haslo|пароль|密码|パスワード|pwd|"
+    r"secret(?:[_-]?key)?|(?:api|access|auth|account|private|encryption|signing|client|service)[_ -]?(?:key|secret|token)|token|credentials?)"
+    r"s?[\"'`]?(?P<said>\s{0,2}(?:=>|:=|==?|:)\s{0,3}| (?:is now|is|lautet|ist|es|est|was) {1,2}:? ?)(?P<open>[\"'`]?)(?P<value>[^\s\"'`,;<>█]{4,256})",
     re.IGNORECASE,
 )
 _BEARER = re.compile(
@@ -94,7 +90,7 @@ def _assigned(text: str) -> Iterator[Found]:
             yield "generic-secret", found.start(1), found.end(1), 0.85
     for found in _ASSIGNED.finditer(text):
         value = found.group("value")
-        told = not re.search(r"[=:]", found.group()[len(found.group("name")) : len(found.group()) - len(value)])
+        told = not any(mark in found.group("said") for mark in "=:")
         value = value.rstrip(".)") if not found.group("open") else value
         if len(value) < 4 or _EXPLAINED.match(value):
             continue

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _CONFUSABLE = dict(
@@ -13,6 +14,7 @@ _CONFUSABLE = dict(
 )
 _SOFT_HYPHEN = "\u00ad"
 _FILLERS = "\u115f\u1160\u3164\u034f"
+_APOSTROPHES = "\u2018\u2019\u02bc\uff07"
 _DASHES = "\u058a\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
 _WORD = re.compile(r"\w+")
 
@@ -32,6 +34,8 @@ def _fold(character: str) -> str:
         return ""
     if character in _DASHES:
         return "-"
+    if character in _APOSTROPHES:
+        return "'"
     category = unicodedata.category(character)
     if category in ("Cf", "Me") or "\u0300" <= character <= "\u036f" or "\ufe00" <= character <= "\ufe0f":
         return ""
@@ -53,14 +57,18 @@ class View:
     """`text` as read; `offsets[i]` is where its character `i` stands in the original (None: at the same place)."""
 
     text: str
-    offsets: list[int] | None = None
-    original_length: int = 0
+    offsets: Sequence[int] | None = None
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that `start` to `end` of this view came from."""
         if self.offsets is None:
             return start, end
         return self.offsets[start], self.offsets[end - 1] + 1
+
+    def part(self, start: int, end: int) -> "View":
+        """The view of `start` to `end` alone."""
+        offsets = range(start, end) if self.offsets is None else self.offsets[start:end]
+        return View(self.text[start:end], offsets)
 
 
 def plain_view(text: str) -> View:
