@@ -148,7 +148,7 @@ def _wide(policy: CspPolicy) -> str | None:
     for chain in chains:
         sources = policy.sources(*chain) or ()
         lowered = {source.lower() for source in sources}
-        if chain[0] != "object-src" and "'strict-dynamic'" in lowered and _trusts_by_nonce(sources):
+        if chain[0] != "object-src" and "'strict-dynamic'" in lowered:
             continue  # browsers ignore hosts and schemes then
         wide = [source for source in sources if _is_wide(source)]
         if wide:

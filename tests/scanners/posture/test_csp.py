@@ -30,6 +30,7 @@ def named(*headers: str, meta: tuple[str, ...] = (), reported: tuple[str, ...] =
         ("default-src 'unsafe-inline'; script-src 'self'" + _REST, set()),
         ("style-src 'unsafe-inline'; script-src 'self'" + _REST, set()),
         ("script-src https: 'strict-dynamic' 'nonce-a'" + _REST, set()),
+        ("script-src https: 'strict-dynamic'" + _REST, set()),
         ("script-src https: 'nonce-a'" + _REST, {"csp-wide-source"}),
         ("script-src https://*" + _REST, {"csp-wide-source"}),
         ("script-src *.com" + _REST, {"csp-wide-source"}),
