@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import signal
 import sys
@@ -62,37 +63,42 @@ def run(state: Path) -> int:
 
 
 def _start(installation: Installation, supervisor: Supervisor, say: Say) -> None:
-    """Start servers and our own processes, until the console answers."""
-    postgres, temporal, graph = installation.postgres, installation.temporal, installation.graph
-    if temporal:
-        supervisor.start(temporal)
-    if graph:
-        supervisor.start(graph)
-    if postgres:
-        new = not postgres.data.exists()
-        postgres.initialise()
-        supervisor.start(postgres)
-        postgres.wait()
-        roles.bootstrap(postgres.superuser_url, installation.keys)
-        say(f"Postgres runs{' on a new data directory' if new else ''}")
+    """Start everything; what the console needs comes first, so that its address is printed soon."""
+    if installation.temporal:
+        supervisor.start(installation.temporal)
+    if installation.postgres:
+        _start_postgres(installation, supervisor, say)
     _migrate(installation, say)
     web = _web(installation)
     supervisor.start(web)
-    if installation.target_ports:
-        supervisor.start(_target(installation))
-    if temporal:
-        temporal.wait()
-        say("Temporal runs")
-    worker = Program("worker", _python("app.worker"), installation.environment("sentinel_worker"))
-    supervisor.start(worker)
     web.wait()
     say(f"Sentinel is at {installation.address}")
     if installation.demonstration:
         password = installation.keys["DEMONSTRATION_PASSWORD"]
         print(f"          sign in as {DEMONSTRATION_EMAIL} with the password {password}", flush=True)
-    if graph:
-        graph.wait()
+    if installation.graph:
+        supervisor.start(installation.graph)
+    if installation.target_ports:
+        supervisor.start(_target(installation))
+    if installation.temporal:
+        installation.temporal.wait()
+        say("Temporal runs")
+    supervisor.start(Program("worker", _python("app.worker"), installation.environment("sentinel_worker")))
+    if installation.graph:
+        installation.graph.wait()
         say("the graph runs")
+
+
+def _start_postgres(installation: Installation, supervisor: Supervisor, say: Say) -> None:
+    postgres = installation.postgres
+    if postgres is None:
+        return
+    new = not postgres.data.exists()
+    postgres.initialise()
+    supervisor.start(postgres)
+    postgres.wait()
+    roles.bootstrap(postgres.superuser_url, installation.keys)
+    say(f"Postgres runs{' on a new data directory' if new else ''}")
 
 
 def _serve(installation: Installation, supervisor: Supervisor, say: Say) -> None:
@@ -117,16 +123,34 @@ def _python(module: str, *arguments: str) -> list[str]:
 
 
 def _migrate(installation: Installation, say: Say) -> None:
-    """Bring the tables up to date with the owner's login. Raises LocalError with the migration's last words."""
+    """Bring the tables up to date with the owner's login. Raises LocalError with the migration's last words.
+
+    Our own Postgres is asked only when the code of the migrations is not what it was the last time.
+    """
     environment = installation.environment("sentinel_owner")
     if not environment.get("DATABASE_OWNER_URL"):
         say("DATABASE_OWNER_URL is not set: the tables are taken as they are")
+        return
+    stamp = installation.postgres.state / "migrated" if installation.postgres else None
+    code = _code_of("migrations", "app/db", "app/models")
+    if stamp and stamp.exists() and stamp.read_text() == code:
         return
     log = installation.state / "log" / "migrate.log"
     child = spawn("migrate", _python("app.db.migrate"), log=log, environment=environment, directory=ROOT)
     if child.process.wait() != 0:
         raise LocalError(f"the migration failed: {child.last_words(1)} (see {log})")
     say("the tables are up to date")
+    if stamp:
+        stamp.write_text(code)
+
+
+def _code_of(*directories: str) -> str:
+    """A hash of the Python files below `directories`."""
+    total = hashlib.sha256()
+    for directory in directories:
+        for path in sorted((ROOT / directory).rglob("*.py")):
+            total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
 
 
 def _web(installation: Installation) -> Program:

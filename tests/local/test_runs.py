@@ -78,7 +78,7 @@ def test_it_answers_stops_and_keeps_the_data(checkout: Callable[[], Path], run: 
 def test_kill_9_blocks_nothing(checkout: Callable[[], Path], run: Callable[..., Run]) -> None:
     """After kill -9 at any point, also half-way through the first start, the next run takes over and answers."""
     directory = checkout()
-    for moment in ("Postgres runs", "Temporal runs", "Sentinel is at", "all parts run"):
+    for moment in ("Postgres runs", "Sentinel is at", "Temporal runs", "all parts run"):
         one = run(directory)
         one.wait_for(moment)
         pids = one.children()
