@@ -112,6 +112,8 @@ class Graph:
         self._patient = _Link(make, 20.0)
         self._database = database
         self._circuit = Circuit()
+        self._preparing = threading.Lock()
+        self._prepared = False
 
     def read(self, query: NamedQuery, **parameters: Any) -> list[dict[str, Any]]:
         """Return the rows of `query`. Raises PermissionError without a tenant, Unavailable when the graph fails."""
@@ -122,16 +124,23 @@ class Graph:
         return self._run(link, query.text, prepared, query.name, most=query.most, access=neo4j.READ_ACCESS)
 
     def write(self, query: NamedQuery, **parameters: Any) -> list[dict[str, Any]]:
-        """Run `query` in a transaction of its own, perhaps more than once, and return its rows. Raises like `read`."""
+        """Run `query` in a transaction of its own, perhaps more than once, and return its rows. Raises like `read`.
+
+        Prepares the graph first, once a process and again after it was down: another one may have come back.
+        """
         if query.mode is not Mode.WRITE:
             raise ValueError(f"{query.name} does not write")
         prepared = _scoped(query, parameters)
+        if not self._prepared:
+            self.prepare()
         return self._run(self._patient, query.text, prepared, query.name, most=query.most, access=neo4j.WRITE_ACCESS)
 
     def prepare(self) -> None:
         """Make the unique keys, one per node type. Needs no tenant; may run any number of times. Raises Unavailable."""
-        for text in SCHEMA:
-            self._run(self._patient, text, {}, "schema", most=0, access=neo4j.WRITE_ACCESS)
+        with self._preparing:
+            for text in SCHEMA:
+                self._run(self._patient, text, {}, "schema", most=0, access=neo4j.WRITE_ACCESS)
+            self._prepared = True
 
     def ping(self) -> None:
         """Raises Unavailable, within 2 s, where the graph does not answer. Needs no tenant."""
@@ -156,6 +165,7 @@ class Graph:
                 if left == tries - 1 and time.monotonic() - begun < _QUICK_SECONDS:
                     continue
                 self._circuit.failed()
+                self._prepared = False
                 _log.warning("graph unreachable: %s: %s", name, type(error).__name__)
                 raise Unavailable(DOWN) from None
             except Neo4jError as error:

@@ -4,6 +4,7 @@ import inspect
 import multiprocessing
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from app.graph import queries
 from app.graph.gateway import REFUSED, Graph, label_of, open_graph
 from app.graph.queries import Mode, NamedQuery
 from app.tenancy.context import tenant_scope
+from tests.plugins.servers import Bolt
 
 pytestmark = [pytest.mark.graph, pytest.mark.xdist_group("graph")]
 
@@ -68,6 +70,23 @@ def test_prepare_may_run_again(graph: Graph, raw_cypher: Callable[..., list[dict
         "Finding",
         "Scan",
     ]
+
+
+def test_the_first_write_prepares(bolt: Bolt, graph: Graph, raw_cypher: Callable[..., list[dict[str, Any]]]) -> None:
+    """A graph that nobody prepared gets its unique keys with the first write, also from many threads at once."""
+    raw_cypher("DROP CONSTRAINT scan_key IF EXISTS")
+    fresh = open_graph(bolt.uri, bolt.user, bolt.password, bolt.database)
+    assert fresh is not None
+    tenant_id = new_id()
+
+    def write(_: int) -> None:
+        with tenant_scope(tenant_id):
+            fresh.write(queries.PURGE_REST, limit=1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(8)))
+    assert ["Scan"] in [row["labelsOrTypes"] for row in raw_cypher("SHOW CONSTRAINTS")]
+    fresh.close()
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
