@@ -6,7 +6,7 @@ from app.core import crypto
 from app.core.errors import NotFound, TenantClosed, Unauthenticated
 from app.core.permissions import Permission, permissions_of, role_named
 from app.db import directory
-from app.db.directory import KeyHolder, TenantView, Visitor
+from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
 from app.services.accounts import Origin
 from app.tenancy.actors import Actor, ActorKind
@@ -25,6 +25,11 @@ class KeyEntrance:
 def by_session(door: Doorway, token: str, slug: str | None) -> Visitor | None:
     """Return who is signed in, with the tenant of `slug` if the person belongs to it."""
     return directory.begin_session(door.session, crypto.token_hash(token), slug)
+
+
+def tenants_of(door: Doorway, token: str) -> list[TenantChoice]:
+    """Return the tenants that whoever holds the session's token belongs to, by name."""
+    return directory.session_tenants(door.session, crypto.token_hash(token))
 
 
 def granted(role: str, extras: tuple[str, ...]) -> frozenset[str]:

@@ -4,7 +4,22 @@ from importlib import import_module
 
 from flask import Flask
 
-NOUNS: tuple[str, ...] = ()
+NOUNS: tuple[str, ...] = (
+    "landings",
+    "signups",
+    "logins",
+    "tenants",
+    "overviews",
+    "keys",
+    "assets",
+    "documents",
+    "scans",
+    "findings",
+    "graphs",
+    "guards",
+    "usages",
+    "audits",
+)
 
 
 def register_pages(app: Flask) -> None:

@@ -42,7 +42,7 @@
     const changed = response.status === 200;
     if (changed) state.etag = response.headers.get("ETag");
     const grown = Math.min(LAST, state.delay * 1.3);
-    state.delay = changed ? FIRST : response.ok || response.status === 304 ? grown : LAST;
+    state.delay = changed ? FIRST : response.status === 204 || response.status === 304 ? grown : LAST;
   });
   document.addEventListener("htmx:finally:request", (event) => {
     const id = event.detail.ctx.sourceElement.id;

@@ -73,6 +73,7 @@ class SignupForm(FlaskForm):
     company = StringField("Company", [DataRequired("Tell us what to call it")])
     slug = StringField("Short name", [DataRequired("Choose one")])
     email = StringField("E-mail", [DataRequired("An address is needed to sign in")])
+    name = StringField("Your name", [DataRequired("Tell us what to call you")])
     password = PasswordField("Password", [DataRequired("Choose one")])
 
 
@@ -92,7 +93,7 @@ class DocumentForm(FlaskForm):
 
 
 class AssetForm(FlaskForm):
-    url = StringField("Web address", [DataRequired("An address is needed")])
+    address = StringField("Web address", [DataRequired("An address is needed")])
     name = StringField("Name")
 
 
@@ -105,7 +106,7 @@ class KeyForm(FlaskForm):
         widget=ListWidget(),
         option_widget=CheckboxInput(),
     )
-    expires_in = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
+    lifetime = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
 
 
 class NameForm(FlaskForm):
@@ -122,12 +123,8 @@ def _invalid(kind: type[FlaskForm]) -> FlaskForm:
     return form
 
 
-def error(status: int, title: str, detail: str, remedy: str) -> dict[str, Any]:
-    return {
-        "error": Row(status=status, title=title, detail=detail, remedy=remedy),
-        "request_id": s.uid(9),
-        "back": ("To the overview", "/"),
-    }
+def error(status: int, title: str, detail: str = "") -> dict[str, Any]:
+    return {"error": Row(status=status, title=title, detail=detail or title), "request_id": s.uid(9), "tenant": None}
 
 
 def _filters(**given: Any) -> dict[str, Any]:
@@ -136,7 +133,7 @@ def _filters(**given: Any) -> dict[str, Any]:
 
 
 def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
-    plain = {"rows": rows, "count": len(rows) * 37, "newer": None, "older": "?after=x" if rows else None}
+    plain = {"rows": rows, "newest": None, "older": "?after=x" if rows else None}
     return {**plain, "filtered": False, "filters": _filters(), "statuses": [("open", "Open")], **more}
 
 
@@ -171,7 +168,7 @@ def _graph() -> dict[str, Any]:
 
     edges = [Edge(f.asset_id, f.asset_name, f.id, f.title, f.severity) for f in s.FINDINGS]
     edges += [Edge(s.uid(21), "www.northwind.example", f.id + "b", f.title, f.severity) for f in s.FINDINGS[:3]]
-    return {"rows": edges, "drawing": draw(edges, lambda e: "/a", lambda e: "/f"), "down": None, "more": 0}
+    return {"rows": edges, "drawing": draw(edges, lambda e: "/a", lambda e: "/f"), "down": None, "truncated": True}
 
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
@@ -181,16 +178,14 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "login": ("logins/new.html", lambda: {"form": LoginForm(formdata=None)}),
     "tenants": (
         "tenants/index.html",
-        lambda: {
-            "tenants": [Row(name="Northwind Traders", slug="northwind", role="owner", plan="free", status="active")]
-        },
+        lambda: {"tenants": [Row(name="Northwind Traders", slug="northwind", role="owner", status="active")]},
     ),
     "tenants-none": ("tenants/index.html", lambda: {"tenants": []}),
     "overview-new": ("overviews/show.html", lambda: _overview(0)),
     "overview": ("overviews/show.html", lambda: _overview(2)),
     "overview-done": ("overviews/show.html", lambda: _overview(3)),
-    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "base_url": "https://sentinel.example"}),
-    "keys-empty": ("keys/index.html", lambda: {"rows": [], "base_url": "https://sentinel.example"}),
+    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "older": None, "base_url": "https://sentinel.example"}),
+    "keys-empty": ("keys/index.html", lambda: {"rows": [], "older": None, "base_url": "https://sentinel.example"}),
     "key-new": (
         "keys/new.html",
         lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
@@ -233,8 +228,8 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         },
     ),
     "document-new": ("documents/new.html", lambda: {"form": DocumentForm(formdata=None), "limit": 200_000}),
-    "scans": ("scans/index.html", lambda: _list(s.SCANS, tools=[("posture", "Posture")])),
-    "scans-empty": ("scans/index.html", lambda: _list([], tools=[])),
+    "scans": ("scans/index.html", lambda: _list(s.SCANS)),
+    "scans-empty": ("scans/index.html", lambda: _list([])),
     "scan-new": ("scans/new.html", lambda: {"form": ScanForm(formdata=None), "unproven": 1}),
     "scan-queued": (
         "scans/show.html",
@@ -254,24 +249,24 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         },
     ),
     "graph": ("graphs/show.html", _graph),
-    "graph-empty": ("graphs/show.html", lambda: {"rows": [], "drawing": None, "down": None, "more": 0}),
+    "graph-empty": ("graphs/show.html", lambda: {"rows": [], "drawing": None, "down": None, "truncated": True}),
     "graph-down": (
         "graphs/show.html",
-        lambda: {"rows": [], "drawing": None, "down": "No connection to the graph.", "more": 0},
+        lambda: {"rows": [], "drawing": None, "down": "No connection to the graph.", "truncated": False},
     ),
     "guard": ("guards/show.html", lambda: {"form": GuardForm(formdata=None), "verdict": None, "curl": "curl …"}),
     "guard-verdict": ("guards/show.html", lambda: {"form": GuardForm(), "verdict": s.VERDICT, "curl": "curl …"}),
-    "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": None}),
+    "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14}),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
     "calls-empty": ("usages/calls.html", lambda: _list([])),
     "audit": ("audits/index.html", lambda: _list(s.EVENTS)),
     "error-404": (
         "errors/error.html",
-        lambda: error(404, "Not found", "Nothing stands at this address, or not for you.", "See the overview."),
+        lambda: error(404, "Not found"),
     ),
     "error-500": (
         "errors/error.html",
-        lambda: error(500, "Something failed on our side", "", "Try again; if it stays, write to us."),
+        lambda: error(500, "Something failed on our side"),
     ),
     "suspended": (
         "errors/suspended.html",

@@ -1,0 +1,129 @@
+"""What lists and the overview show beside a row of their own: names, counts, last moments, each in one query."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+
+from app.core.permissions import Permission
+from app.core.settings import settings
+from app.db.units import Home, Unit
+from app.models.assets import Asset, OwnershipProof
+from app.models.findings import Finding
+from app.models.scans import Scan
+from app.models.tenants import Tenant
+from app.models.usage import ApiCall
+from app.services import api_keys
+from app.services.access import may, require
+from app.services.proofs import proof_holds
+
+COUNTED = 10_001
+
+
+@dataclass(frozen=True, slots=True)
+class AssetDigest:
+    """What is known of an asset: `proof` is proven, unproven, expired or "not needed"."""
+
+    proof: str
+    open_findings: int
+    last_scan_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A tenant in numbers; counts stop at 10,001."""
+
+    trial_ends_at: datetime | None
+    keys: int
+    assets: int
+    proven: int
+    scans_ever: bool
+    scans_week: int
+    running: int
+    queued: int
+    calls_today: int
+    calls_week: int
+
+
+def asset_names(unit: Unit, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the names of assets whose rows the caller has already been given."""
+    if not ids:
+        return {}
+    rows = unit.session.execute(select(Asset.id, Asset.name).where(Asset.id.in_(set(ids))))
+    return {row.id: row.name for row in rows}
+
+
+def describe_assets(unit: Unit, assets: Sequence[Asset]) -> dict[UUID, AssetDigest]:
+    """Return what is known of each asset. Needs tenant:assets:read."""
+    require(unit, Permission.ASSETS_READ)
+    ids = [asset.id for asset in assets]
+    given = unit.session.scalars(select(OwnershipProof).where(OwnershipProof.asset_id.in_(ids)))
+    proofs = {proof.asset_id: proof for proof in given}
+    counted = unit.session.execute(
+        select(Finding.asset_id, func.count())
+        .where(Finding.asset_id.in_(ids), Finding.status == "open")
+        .group_by(Finding.asset_id)
+    )
+    found: dict[UUID, int] = {asset_id: number for asset_id, number in counted}  # noqa: C416 - rows are not pairs to mypy
+    last = unit.session.execute(
+        select(Scan.asset_id, func.max(Scan.created_at)).where(Scan.asset_id.in_(ids)).group_by(Scan.asset_id)
+    )
+    scanned: dict[UUID, datetime] = {asset_id: at for asset_id, at in last}  # noqa: C416
+    return {
+        a.id: AssetDigest(proof_state(unit, proofs.get(a.id)), found.get(a.id, 0), scanned.get(a.id)) for a in assets
+    }
+
+
+def proof_state(unit: Unit, proof: OwnershipProof | None) -> str:
+    """Return proven, unproven or expired; "not needed" where there is nothing to prove."""
+    if proof is None:
+        return "not needed"
+    if proof_holds(unit, proof, settings().allowed_targets):
+        return "proven"
+    return "unproven" if proof.proven_at is None else "expired"
+
+
+def keys_last_used(unit: Unit, ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return when each key last made a call. Needs tenant:keys:read."""
+    require(unit, Permission.KEYS_READ)
+    calls = unit.at_home(Home.CONTENT).session.execute(
+        select(ApiCall.key_id, func.max(ApiCall.at)).where(ApiCall.key_id.in_(set(ids))).group_by(ApiCall.key_id)
+    )
+    return {key_id: at for key_id, at in calls if key_id is not None}
+
+
+def look_over(unit: Unit) -> Overview:
+    """Return the tenant in numbers. Needs tenant:overview:read."""
+    require(unit, Permission.OVERVIEW_READ)
+    now = unit.now()
+    today, week = now.replace(hour=0, minute=0, second=0, microsecond=0), now - timedelta(days=7)
+    account = unit.at_home(Home.ACCOUNT)
+    tenant = account.session.get(Tenant, unit.tenant_id)
+    proofs = unit.session.scalars(select(OwnershipProof).limit(COUNTED)).all()
+    return Overview(
+        trial_ends_at=tenant.trial_ends_at if tenant and tenant.status == "trial" else None,
+        keys=api_keys.count_keys(account) if may(unit, Permission.KEYS_READ) else 0,
+        assets=_count(unit, select(Asset.id).where(Asset.archived_at.is_(None))),
+        proven=sum(proof_holds(unit, proof, settings().allowed_targets) for proof in proofs),
+        scans_ever=unit.session.scalar(select(Scan.id).limit(1)) is not None,
+        scans_week=_count(unit, select(Scan.id).where(Scan.created_at >= week)),
+        running=_count(unit, select(Scan.id).where(Scan.status == "running")),
+        queued=_count(unit, select(Scan.id).where(Scan.status == "queued")),
+        calls_today=_count(unit, select(ApiCall.id).where(ApiCall.at >= today)),
+        calls_week=_count(unit, select(ApiCall.id).where(ApiCall.at >= week)),
+    )
+
+
+def queue_place(unit: Unit, scan: Scan) -> int:
+    """Return how many of the tenant's scans wait before this one. Needs tenant:scans:read."""
+    require(unit, Permission.SCANS_READ)
+    before = select(Scan.id).where(
+        Scan.status == "queued", Scan.admitted_at.is_(None), Scan.created_at < scan.created_at
+    )
+    return _count(unit, before)
+
+
+def _count(unit: Unit, ids: Select[UUID]) -> int:
+    return unit.session.scalar(select(func.count()).select_from(ids.limit(COUNTED).subquery())) or 0

@@ -1,0 +1,43 @@
+"""Texts that are pasted to be scanned."""
+
+from flask import redirect, render_template, url_for
+from werkzeug.wrappers import Response
+from wtforms import StringField, TextAreaField
+
+from app.core.errors import Conflict, Invalid, Unavailable
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.services import assets, scans
+from app.web.forms import Form
+from app.web.routing import tenant_blueprint, tenant_page
+
+blueprint = tenant_blueprint("documents", __name__)
+
+
+class DocumentForm(Form):
+    """A text and what it is called."""
+
+    name = StringField("Name")
+    text = TextAreaField("Text")
+
+
+@tenant_page(blueprint, "/documents/new", Permission.SCANS_WRITE)
+def new(_unit: Unit) -> str:
+    return _form(DocumentForm())
+
+
+@tenant_page(blueprint, "/documents", Permission.SCANS_WRITE, methods=("POST",))
+def create(unit: Unit) -> Response | tuple[str, int]:
+    """Keep the text, sealed, and scan it."""
+    form = DocumentForm()
+    try:
+        asset = assets.add_document(unit, name=form.name.data or "", text=form.text.data or "")
+        scan = scans.start_scan(unit, asset.id, tool="text")
+    except (Invalid, Conflict, Unavailable) as error:
+        form.blame(error)
+        return _form(form), error.status
+    return redirect(url_for("scans.show", scan_id=scan.id), 303)
+
+
+def _form(form: DocumentForm) -> str:
+    return render_template("documents/new.html", form=form, limit=assets.LONGEST_DOCUMENT)

@@ -1,0 +1,18 @@
+"""The front door: to one's tenant, or to signing up and in."""
+
+from flask import Blueprint, redirect, render_template, session, url_for
+from werkzeug.wrappers import Response
+
+from app.web.routing import Doorway, public_page
+from app.web.sessions import visitor
+
+blueprint = Blueprint("landings", __name__)
+
+
+@public_page(blueprint, "/")
+def show(_door: Doorway) -> Response | str:
+    """Lead whoever is signed in to the tenant of the last visit."""
+    if visitor() is None:
+        return render_template("landings/show.html")
+    slug = session.get("slug")
+    return redirect(url_for("overviews.show", slug=slug) if slug else url_for("tenants.index"), 303)

@@ -1,0 +1,40 @@
+"""Usage: calls, scans and findings per day, and the calls themselves."""
+
+from flask import render_template, request, url_for
+
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.services import usage
+from app.services.usage import Series as Daily
+from app.web.charts import Bar, Chart, Series
+from app.web.listings import listing
+from app.web.routing import tenant_blueprint, tenant_page
+
+blueprint = tenant_blueprint("usages", __name__)
+PERIODS = (7, 14, 30, 90)
+# name of the series -> title, unit, the page of its rows
+CHARTS = {
+    "calls": ("API calls", "calls", "usages.calls"),
+    "scans": ("Scans", "scans", "scans.index"),
+    "findings": ("New findings", "findings", "findings.index"),
+}
+
+
+@tenant_page(blueprint, "/usage", Permission.USAGE_READ)
+def show(unit: Unit) -> str:
+    asked = request.args.get("days", "")
+    days = int(asked) if asked in {str(period) for period in PERIODS} else 14
+    charts = [(_chart(series), url_for(CHARTS[series.name][2])) for series in usage.daily(unit, days=days).values()]
+    return render_template("usages/show.html", charts=charts, period=days)
+
+
+def _chart(daily: Daily) -> Chart:
+    title, unit, endpoint = CHARTS[daily.name]
+    bars = tuple(Bar(day, (number,), url_for(endpoint, day=day.isoformat())) for day, number in daily.days)
+    return Chart(daily.name, title, unit, (Series(title),), bars)
+
+
+@tenant_page(blueprint, "/usage/calls", Permission.USAGE_READ)
+def calls(unit: Unit) -> str:
+    page = usage.list_calls(unit, day=request.args.get("day") or None, cursor=request.args.get("after"))
+    return render_template("usages/calls.html", **listing(page.rows, page.next_cursor, ("day",)))
