@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home, OfTenant
@@ -36,7 +37,7 @@ class TenantPlacement(OfTenant, Table):
     level: Mapped[str]
     schema_name: Mapped[str]
     database_name: Mapped[str | None]
-    epoch: Mapped[int] = mapped_column(default=1)
+    epoch: Mapped[int] = mapped_column(BigInteger, default=1)
 
 
 class TenantKey(OfTenant, Table):

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.orm import Mapped
+from sqlalchemy import BigInteger
+from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home
 from app.models.tables import Identified, Table
@@ -21,6 +22,6 @@ class ApiCall(Identified, Table):
     method: Mapped[str]
     endpoint: Mapped[str]
     status: Mapped[int]
-    microseconds: Mapped[int]
+    microseconds: Mapped[int] = mapped_column(BigInteger)
     request_id: Mapped[str]
     verdict: Mapped[str | None]

@@ -20,19 +20,20 @@ CREATE TABLE auth.memberships (
     permissions text[] NOT NULL, PRIMARY KEY (user_id, tenant_id));
 
 CREATE TABLE auth.api_keys (
-    secret_hash bytea PRIMARY KEY, tenant_id uuid NOT NULL, key_id uuid NOT NULL UNIQUE, name text NOT NULL,
-    scopes text[] NOT NULL, maker_id uuid NOT NULL, expires_at timestamptz, revoked_at timestamptz);
+    secret_hash bytea PRIMARY KEY, tenant_id uuid NOT NULL, key_id uuid NOT NULL, name text NOT NULL,
+    scopes text[] NOT NULL, maker_id uuid NOT NULL, expires_at timestamptz, revoked_at timestamptz,
+    UNIQUE (tenant_id, key_id));
 
 CREATE TABLE auth.effects_due (
-    id uuid PRIMARY KEY, tenant_id uuid NOT NULL, home text NOT NULL, kind text NOT NULL, due_at timestamptz NOT NULL,
-    lease_until timestamptz);
+    tenant_id uuid NOT NULL, home text NOT NULL, id uuid NOT NULL, kind text NOT NULL, due_at timestamptz NOT NULL,
+    lease_until timestamptz, PRIMARY KEY (tenant_id, home, id));
 CREATE INDEX ON auth.effects_due (tenant_id, kind, due_at);
 CREATE INDEX ON auth.effects_due (due_at);
 
 CREATE TABLE auth.open_scans (
-    scan_id uuid PRIMARY KEY, tenant_id uuid NOT NULL, workflow_id text NOT NULL, status text NOT NULL,
-    admitted boolean NOT NULL, since timestamptz NOT NULL);
-CREATE INDEX ON auth.open_scans (tenant_id);
+    tenant_id uuid NOT NULL, scan_id uuid NOT NULL, workflow_id text NOT NULL, status text NOT NULL,
+    admitted boolean NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (tenant_id, scan_id));
+CREATE INDEX ON auth.open_scans (since);
 
 -- Mirrors: triggers on the tenants' tables keep the directory in the same transaction.
 
@@ -77,14 +78,13 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
 CREATE FUNCTION auth.mirror_effect() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     IF TG_OP = 'DELETE' THEN
-        DELETE FROM auth.effects_due WHERE id = OLD.id AND tenant_id = OLD.tenant_id;
+        DELETE FROM auth.effects_due WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND home = TG_ARGV[0];
     ELSIF NEW.done_at IS NOT NULL THEN
-        DELETE FROM auth.effects_due WHERE id = NEW.id AND tenant_id = NEW.tenant_id;
+        DELETE FROM auth.effects_due WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND home = TG_ARGV[0];
     ELSE
-        INSERT INTO auth.effects_due (id, tenant_id, home, kind, due_at)
-        VALUES (NEW.id, NEW.tenant_id, TG_ARGV[0], NEW.kind, NEW.due_at)
-        ON CONFLICT (id) DO UPDATE SET due_at = EXCLUDED.due_at, lease_until = NULL
-        WHERE effects_due.tenant_id = EXCLUDED.tenant_id;
+        INSERT INTO auth.effects_due (tenant_id, home, id, kind, due_at)
+        VALUES (NEW.tenant_id, TG_ARGV[0], NEW.id, NEW.kind, NEW.due_at)
+        ON CONFLICT (tenant_id, home, id) DO UPDATE SET due_at = EXCLUDED.due_at, lease_until = NULL;
     END IF;
     RETURN NULL; END $$;
 
@@ -98,8 +98,8 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
         INSERT INTO auth.open_scans (scan_id, tenant_id, workflow_id, status, admitted, since)
         VALUES (NEW.id, NEW.tenant_id, NEW.workflow_id, NEW.status, NEW.admitted_at IS NOT NULL,
                 coalesce(NEW.started_at, NEW.admitted_at, NEW.created_at))
-        ON CONFLICT (scan_id) DO UPDATE SET status = EXCLUDED.status, admitted = EXCLUDED.admitted,
-            since = EXCLUDED.since WHERE open_scans.tenant_id = EXCLUDED.tenant_id;
+        ON CONFLICT (tenant_id, scan_id) DO UPDATE SET status = EXCLUDED.status, admitted = EXCLUDED.admitted,
+            since = EXCLUDED.since;
     END IF;
     RETURN NULL; END $$;
 
@@ -203,15 +203,17 @@ CREATE FUNCTION auth.claim_effects(kinds text[], most integer, lease interval,
     OUT tenant_id uuid, OUT home text, OUT kind text, OUT id uuid)
 RETURNS SETOF record LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WITH heads AS (
-        SELECT DISTINCT ON (d.tenant_id, d.kind) d.id, d.due_at FROM auth.effects_due d
+        SELECT DISTINCT ON (d.tenant_id, d.kind) d.tenant_id, d.home, d.id, d.due_at FROM auth.effects_due d
         WHERE d.kind = ANY (kinds) AND d.due_at <= now() AND (d.lease_until IS NULL OR d.lease_until < now())
         ORDER BY d.tenant_id, d.kind, d.due_at, d.id
     ), taken AS (
-        SELECT d.id FROM auth.effects_due d JOIN heads h ON h.id = d.id
+        SELECT d.tenant_id, d.home, d.id FROM auth.effects_due d
+        JOIN heads h ON (h.tenant_id, h.home, h.id) = (d.tenant_id, d.home, d.id)
         WHERE d.lease_until IS NULL OR d.lease_until < now()
         ORDER BY h.due_at LIMIT most FOR UPDATE OF d SKIP LOCKED
     )
-    UPDATE auth.effects_due d SET lease_until = now() + lease FROM taken WHERE d.id = taken.id
+    UPDATE auth.effects_due d SET lease_until = now() + lease FROM taken
+    WHERE (taken.tenant_id, taken.home, taken.id) = (d.tenant_id, d.home, d.id)
     RETURNING d.tenant_id, d.home, d.kind, d.id $$;
 
 CREATE FUNCTION auth.next_effect_due(kinds text[]) RETURNS timestamptz LANGUAGE sql STABLE

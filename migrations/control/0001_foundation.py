@@ -34,7 +34,7 @@ def upgrade() -> None:
             tenant_id uuid PRIMARY KEY REFERENCES control.tenants, level text NOT NULL, schema_name text NOT NULL,
             database_name text, epoch bigint NOT NULL DEFAULT 1,
             CHECK (level IN ('row', 'schema', 'database')))""",
-        *protect("control.placements", grants=("SELECT", "INSERT", "UPDATE")),
+        *protect("control.placements", grants=("SELECT", "INSERT")),
         """CREATE TABLE control.tenant_keys (
             tenant_id uuid NOT NULL REFERENCES control.tenants, version integer NOT NULL, wrapped bytea NOT NULL,
             created_at timestamptz NOT NULL, PRIMARY KEY (tenant_id, version))""",
