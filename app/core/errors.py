@@ -50,12 +50,20 @@ class NotFound(AppError):
     status, code, title = 404, "not-found", "Not found"
 
 
+class MethodNotAllowed(AppError):
+    status, code, title = 405, "method-not-allowed", "Method not allowed"
+
+
 class Conflict(AppError):
     status, code, title = 409, "conflict", "Conflict with the present state"
 
 
 class PayloadTooLarge(AppError):
     status, code, title = 413, "payload-too-large", "The request is too large"
+
+
+class UnsupportedMediaType(AppError):
+    status, code, title = 415, "unsupported-media-type", "The body is of another type than this takes"
 
 
 class Misdirected(AppError):

@@ -49,6 +49,7 @@ def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") 
         max_overflow=pool_size,
         pool_timeout=5,
         pool_pre_ping=False,
+        hide_parameters=True,  # an error's text, and so the log, shows no value
         connect_args={"connect_timeout": 5, "application_name": application},
     )
 

@@ -33,9 +33,9 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
     """Return the first moment of a UTC date (YYYY-MM-DD) and of the next. Raises MalformedRequest."""
     try:
         start = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as error:
+        return start, start + timedelta(days=1)
+    except (ValueError, OverflowError) as error:
         raise MalformedRequest("A day is written YYYY-MM-DD.") from error
-    return start, start + timedelta(days=1)
 
 
 def asset_url(unit: Unit, asset_id: UUID) -> str | None:

@@ -19,8 +19,10 @@ _OF_STATUS: dict[int, type[AppError]] = {
     401: errors.Unauthenticated,
     403: errors.PermissionDenied,
     404: errors.NotFound,
+    405: errors.MethodNotAllowed,
     409: errors.Conflict,
     413: errors.PayloadTooLarge,
+    415: errors.UnsupportedMediaType,
     421: errors.Misdirected,
     422: errors.Invalid,
     429: errors.TooManyRequests,
@@ -84,8 +86,9 @@ def register_errors(app: Flask) -> None:
             return Response(error.get_response().get_data(), code, dict(error.get_headers()))
         mapped = _OF_STATUS.get(code, AppError)(error.description or "" if code < 500 else "")
         mapped.status = code
+        if code not in _OF_STATUS and code < 500:
+            mapped.code, mapped.title = error.name.lower().replace(" ", "-"), error.name
         if code == 405:
-            mapped.code, mapped.title = "method-not-allowed", "Method not allowed"
             mapped.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ())
         return answer(mapped)
 

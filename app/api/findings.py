@@ -1,0 +1,66 @@
+"""Findings for programs: list and show."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.api.routing import noun_blueprint, resource
+from app.api.shapes import Day, Listing, Moment, Paging, Told
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.services import findings
+
+blueprint = noun_blueprint("findings", __name__)
+Severity = Literal["critical", "high", "medium", "low", "info"]
+Status = Literal["open", "resolved", "accepted", "false_positive"]
+
+
+class FindingQuery(Paging):
+    """Which findings, newest first; `day` is that of the first sighting."""
+
+    status: Status | None = None
+    severity: Severity | None = None
+    asset_id: UUID | None = None
+    day: Day | None = None
+
+
+class FindingView(Told):
+    """A fault of an asset; secrets and personal data in `evidence` are masked."""
+
+    id: UUID
+    asset_id: UUID
+    rule: str
+    title: str
+    severity: Severity
+    status: Status
+    cwe: int | None = Field(description="The number of its CWE")
+    location: str
+    evidence: str
+    remedy: str
+    first_seen_at: Moment
+    last_seen_at: Moment
+    first_scan_id: UUID
+    last_scan_id: UUID
+    simulated: bool = Field(description="A row of demonstration data that no scan found")
+
+
+@resource(blueprint, "GET", "/findings", Permission.FINDINGS_READ, query=FindingQuery, answer=Listing[FindingView])
+def index(unit: Unit, query: FindingQuery) -> Listing[FindingView]:
+    """List findings, newest first."""
+    page = findings.list_findings(
+        unit,
+        status=query.status,
+        severity=query.severity,
+        asset_id=query.asset_id,
+        day=query.day,
+        cursor=query.cursor,
+        size=query.limit,
+    )
+    return Listing(items=[FindingView.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+@resource(blueprint, "GET", "/findings/<finding_id>", Permission.FINDINGS_READ, answer=FindingView, tagged=True)
+def show(unit: Unit, finding_id: UUID) -> FindingView:
+    """Show a finding."""
+    return FindingView.model_validate(findings.get_finding(unit, finding_id))

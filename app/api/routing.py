@@ -1,0 +1,171 @@
+"""Routes of the JSON API: each names the permissions that it needs; each is one unit of work with one commit."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+import structlog
+from flask import Blueprint, Response, g, request
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from app.api.credentials import credential
+from app.api.shapes import read_body, read_id, read_query
+from app.core.errors import AppError
+from app.core.permissions import Permission
+from app.db.units import Doorway, Home, Unit
+from app.services import entrances, usage
+from app.services.access import require
+from app.serving.requests import origin
+from app.serving.runtimes import runtime
+from app.tenancy.context import tenant_scope
+
+PREFIX = "/api/v1"
+View = TypeVar("View", bound=Callable[..., "Answer | BaseModel"])
+log = structlog.get_logger("sentinel.api")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body with what goes beside it: headers, and the word that the row of the call keeps (`verdict`)."""
+
+    body: BaseModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a route promises; the OpenAPI document is made from it."""
+
+    view: Callable[..., Answer | BaseModel]
+    permissions: tuple[Permission, ...]
+    answer: type[BaseModel]
+    status: int
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+    largest: int | None
+    tagged: bool
+
+
+def noun_blueprint(noun: str, module: str) -> Blueprint:
+    """Return the blueprint of one noun of the API."""
+    return Blueprint(f"api_{noun}", module)
+
+
+def resource(
+    blueprint: Blueprint,
+    method: str,
+    rule: str,
+    *permissions: Permission,
+    answer: type[BaseModel],
+    status: int = 200,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    largest: int | None = None,
+    tagged: bool = False,
+    aliases: tuple[str, ...] = (),
+) -> Callable[[View], View]:
+    """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs with a key.
+
+    In this order: the key (401, 403 for a closed tenant), `permissions` (403), the ids of the address (404), query and
+    body (400, 413, 415, 422). Then the view gets the unit first, `body` and `query` by name; its answer is sent with
+    `status`, with an ETag where it is `tagged`. The call is written down: with the view's commit, or by itself where
+    it was refused.
+    """
+
+    def decorate(view: View) -> View:
+        operation = Operation(view, permissions, answer, status, body, query, largest, tagged)
+
+        @wraps(view)
+        def serve(**ids: str) -> Response:
+            return _serve(operation, ids)
+
+        serve.operation = operation  # type: ignore[attr-defined]
+        serve.permission = permissions[0] if permissions else None  # type: ignore[attr-defined]
+        serve.keyed = True  # type: ignore[attr-defined]
+        for number, address in enumerate((PREFIX + rule, *aliases)):
+            endpoint = view.__name__ if number == 0 else f"{view.__name__}_alias"
+            blueprint.add_url_rule(address, endpoint, serve, methods=[method], provide_automatic_options=False)
+        return view
+
+    return decorate
+
+
+def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
+    secret = credential()
+    unit: Unit | None = None
+    try:
+        with runtime().units.identify() as door:
+            unit = _enter(door, secret)
+            for permission in operation.permissions:
+                require(unit, permission)
+            answer = operation.view(unit, **_arguments(operation, ids))
+            if isinstance(answer, BaseModel):
+                answer = Answer(answer)
+            response = _response(operation, answer)
+            _note(unit, response.status_code, answer.verdict)
+            unit.commit()
+            return response
+    except Exception as error:
+        if unit is not None:
+            _note_refusal(unit, _status(error))
+        raise
+
+
+def _enter(door: Doorway, secret: str) -> Unit:
+    """Go in by the key alone, asked anew each time: a revocation holds from the next request on."""
+    entrance = entrances.by_key(door, secret, peppers=[runtime().pepper], origin=origin())
+    unit = entrance.unit
+    g.actor, g.tenant_id, g.key_holder = unit.actor, unit.tenant_id, entrance.holder
+    return unit
+
+
+def _arguments(operation: Operation, ids: Mapping[str, str]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {name: read_id(text) for name, text in ids.items()}
+    if operation.query is not None:
+        arguments["query"] = read_query(operation.query)
+    if operation.body is not None:
+        arguments["body"] = read_body(operation.body, operation.largest)
+    return arguments
+
+
+def _response(operation: Operation, answer: Answer) -> Response:
+    response = Response(answer.body.model_dump_json(), operation.status, mimetype="application/json")
+    response.headers.update(answer.headers)
+    if operation.tagged:
+        response.add_etag()
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Vary"] = "X-API-Key, X-Tenant-Key, Authorization"
+        response.make_conditional(request)
+    return response
+
+
+def _note(unit: Unit, status: int, verdict: str | None = None) -> None:
+    rule = request.url_rule.rule if request.url_rule else ""
+    took = int((time.perf_counter() - g.started) * 1_000_000)
+    usage.note_call(unit, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict)
+
+
+def _note_refusal(refused: Unit, status: int) -> None:
+    """Write the call down in a unit of its own: the request's was rolled back."""
+    try:
+        with (
+            tenant_scope(refused.tenant_id),
+            runtime().units.open(Home.CONTENT, refused.actor, placement=refused.placement) as unit,
+        ):
+            _note(unit, status)
+            unit.commit()
+    except SQLAlchemyError as error:
+        log.warning("call.not_noted", error=type(error).__name__, request_id=g.get("request_id"))
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, AppError):
+        return error.status
+    if isinstance(error, HTTPException):
+        return error.code or 500
+    return 503 if isinstance(error, DBAPIError) else 500

@@ -1,0 +1,87 @@
+"""Programs with a key that ask the application, and what their tenants have."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.core.crypto import decode_key
+from app.core.permissions import KEY_SCOPES
+from app.core.settings import settings
+from app.db.units import Home, Units
+from app.scanners.probes import Artefact, Fault
+from app.services import api_keys, assets, scans
+from app.services.findings import findings_of_scan
+from app.services.usage import list_calls
+from app.tenancy.actors import system_actor
+from app.tenancy.context import tenant_scope
+from tests.peers.tenants import Made
+
+FAULT = Fault("csp-missing", "No policy", "medium", "no header", "Send one.", "header content-security-policy", 693)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of a tenant, with its key."""
+
+    client: FlaskClient
+    address: str
+    tenant: Made
+    key_id: UUID
+    secret: str
+
+    def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
+        """Send a request with the key, unless `headers` are given."""
+        given = {"X-API-Key": self.secret} if headers is None else headers
+        return self.client.open(path, method=method, headers=given, base_url=self.address, **more)
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        """Send a GET."""
+        return self.ask("GET", path, **more)
+
+    def post(self, path: str, **more: Any) -> TestResponse:
+        """Send a POST."""
+        return self.ask("POST", path, **more)
+
+    def calls(self) -> list[tuple[str, str, int, str | None]]:
+        """Return the rows of the tenant's calls, oldest first: method, endpoint, status, verdict."""
+        with self.tenant.unit() as unit:
+            rows = list_calls(unit).rows
+        return [(row.method, row.endpoint, row.status, row.verdict) for row in reversed(rows)]
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What a tenant has: ids by the name that addresses call them."""
+
+    ids: dict[str, UUID]
+
+
+def issue(made: Made, *scopes: str, lifetime: timedelta | None = None) -> tuple[UUID, str]:
+    """Issue a key of the tenant's owner; all scopes where none is named."""
+    pepper = decode_key(settings().key_pepper.get_secret_value())
+    with made.unit(Home.ACCOUNT) as unit:
+        wanted = list(scopes) or [str(scope) for scope in KEY_SCOPES]
+        issued = api_keys.issue_key(unit, name="tests", scopes=wanted, pepper=pepper, lifetime=lifetime)
+        unit.commit()
+        return issued.key.id, issued.secret
+
+
+def stock(made: Made, worker_units: Units) -> Stock:
+    """Give the tenant a web address, a document, a finished scan of it and a finding."""
+    with made.unit() as unit:
+        site = assets.add_web_asset(unit, name="Shop", address="https://shop.example.com/")
+        letter = assets.add_document(unit, name="Letter", text="My card is 4532-1234-5678-9010")
+        scan = scans.start_scan(unit, letter.id, tool="text")
+        unit.commit()
+    with tenant_scope(made.id), worker_units.open(Home.CONTENT, system_actor("worker")) as unit:
+        scans.admit_scans(unit)
+        scans.claim_scan(unit, scan.id)
+        scans.complete_scan(unit, scan.id, Artefact("text", [FAULT]))
+        unit.commit()
+    with made.unit() as unit:
+        found = findings_of_scan(unit, scan.id)[0]
+    return Stock({"asset_id": site.id, "scan_id": scan.id, "finding_id": found.id, "document_id": letter.id})
