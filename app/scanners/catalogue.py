@@ -50,7 +50,7 @@ _TOOLS = (
         description="Reads a document and names personal data, secrets and attempts to steer a language model.",
         takes=("document",),
         needs_proof=False,
-        steps=("Personal data", "Secrets", "Injection"),
+        steps=("Examination",),
         probe="app.scanners.guard.scan:probe",
     ),
 )

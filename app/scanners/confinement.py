@@ -13,7 +13,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from app.scanners.catalogue import Probe
-from app.scanners.probes import Artefact, Fault, Ticket
+from app.scanners.probes import Artefact, Fault, Severity, Ticket
 from app.scanners.progress import listening
 
 MEMORY_BYTES = 1 << 30
@@ -69,8 +69,12 @@ def run_confined(ticket: Ticket, probe: Probe, write: Callable[[bytes], object])
 
 
 def artefact_line(artefact: Artefact) -> bytes:
-    """Return the artefact as one line of at most OUTPUT_BYTES; what does not fit is left out, and it says so."""
+    """Return the artefact as one line of at most OUTPUT_BYTES; what does not fit is left out, the mildest first."""
     line = _line({"artefact": asdict(artefact)})
+    if len(line) > OUTPUT_BYTES:
+        order = [severity.value for severity in Severity]
+        worst_first = sorted(artefact.faults, key=lambda fault: order.index(Severity(fault.severity)))
+        artefact = replace(artefact, faults=worst_first)
     while len(line) > OUTPUT_BYTES:
         kept = artefact.faults[: len(artefact.faults) // 2]
         short = {key[:100]: value[:1000] for key, value in list(artefact.observed.items())[:20]}

@@ -9,6 +9,7 @@ from hashlib import sha256
 from app.scanners.guard.assessments import assess
 from app.scanners.guard.shapes import MAX_CHARACTERS, Assessment, Match, RuleHit
 from app.scanners.probes import Artefact, Fault, Severity, Ticket
+from app.scanners.progress import report_step
 
 TOOL = "text"
 MAX_FAULTS = 500
@@ -58,6 +59,7 @@ def probe(ticket: Ticket) -> Artefact:
     """
     if ticket.document is None:
         return Artefact(TOOL, failure="There is no document to examine.")
+    report_step("Examination")
     answer = assess(ticket.document)
     text = ticket.document[:MAX_CHARACTERS]
     faults: list[Fault] = []

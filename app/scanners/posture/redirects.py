@@ -17,11 +17,19 @@ def next_address(answer: Answer) -> str | None:
     if not answer.redirects or not location or len(location) > 4096:
         return None
     try:
-        joined = urljoin(answer.url, location.strip())
+        joined = urljoin(answer.url, _as_text(location).strip())
         urlsplit(joined)
     except ValueError:
         return None
     return joined.split("#", 1)[0]
+
+
+def _as_text(header: str) -> str:
+    """Return a header's bytes (kept as ISO 8859-1) as UTF-8 where they are that."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def judge_redirects(chain: Sequence[Answer], *, circular: bool) -> Iterator[Fault]:

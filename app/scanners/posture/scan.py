@@ -11,7 +11,7 @@ from app.scanners.posture.answers import Answer
 from app.scanners.posture.budgets import Budget, OutOfTime
 from app.scanners.posture.cookies import judge_cookies
 from app.scanners.posture.csp import CspSet, judge_policies, parse_policies
-from app.scanners.posture.evidence import without_query
+from app.scanners.posture.evidence import one_line, without_query
 from app.scanners.posture.handshakes import (
     Survey,
     judge_survey,
@@ -35,6 +35,7 @@ from app.scanners.progress import report_step
 STEPS = ("Certificate", "Protocols and ciphers", "Page and headers", "Cross-origin answers", "Contacts")
 _MOST_BODY = 1_000_000
 _MOST_FAULTS = 200
+_MOST_NOTE = 300
 
 
 def probe(ticket: Ticket) -> Artefact:
@@ -100,7 +101,9 @@ class _Run:
         faults = list(reversed(unique.values()))[:_MOST_FAULTS]
         failure = None if self.seen else self.stopped
         partial = (self.partial or len(unique) > _MOST_FAULTS) and failure is None
-        return Artefact(self.ticket.tool, faults, partial, self.notes, self.observed, failure)
+        notes = [one_line(note, _MOST_NOTE) for note in self.notes]
+        observed = {key: one_line(value, _MOST_NOTE) for key, value in self.observed.items()}
+        return Artefact(self.ticket.tool, faults, partial, notes, observed, failure)
 
     def _handshakes(self, place: Location) -> bool:
         """Return whether TLS was spoken, so that pages can be asked for."""
@@ -129,7 +132,8 @@ class _Run:
         self.observed["status"] = str(last.status)
         self.observed["address"] = without_query(last.url)
         if chain.foreign:
-            self.notes.append(f"A redirect leads to {without_query(chain.foreign)}, which was not followed")
+            elsewhere = without_query(chain.foreign)
+            self.notes.append(f"A redirect leads to {elsewhere}; it is an asset of its own and was not followed")
         if last.truncated:
             self.partial = True
             self.notes.append("The page was not read to its end")
