@@ -83,7 +83,7 @@ class TenantWorkers:
         open_tenants: Callable[[], set[UUID]],
         *,
         cap: int,
-        grace: float = 5.0,
+        grace: float = 10.0,
         turn: float = 5.0,
         interval: float = 1.0,
     ) -> None:
@@ -166,7 +166,10 @@ class TenantWorkers:
         ready = [tenant_id for tenant_id in self._line if tenant_id not in leaving]
         for tenant_id in ready[: max(0, self._cap - len(self._places))]:
             del self._line[tenant_id]
-            self._enter(tenant_id)
+            try:
+                self._enter(tenant_id)
+            except Exception as error:
+                log.error("a tenant's worker was not made: %s: %s", type(error).__name__, error)
 
     def _enter(self, tenant_id: UUID) -> None:
         now = time.monotonic()

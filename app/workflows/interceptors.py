@@ -57,7 +57,7 @@ class TenantInterceptor(clients.Interceptor, workers.Interceptor):
         self,
         input: workers.WorkflowInterceptorClassInput,  # noqa: ARG002
     ) -> type[workers.WorkflowInboundInterceptor]:
-        return _WorkflowInbound
+        return WorkflowInbound
 
     def intercept_activity(self, next: workers.ActivityInboundInterceptor) -> workers.ActivityInboundInterceptor:
         return _ActivityInbound(next)
@@ -129,34 +129,38 @@ def _own(identifier: str) -> UUID:
     return tenant_id
 
 
-class _WorkflowInbound(workers.WorkflowInboundInterceptor):
+class WorkflowInbound(workers.WorkflowInboundInterceptor):
+    """Demands the tenant of whatever reaches a workflow."""
+
     def init(self, outbound: workers.WorkflowOutboundInterceptor) -> None:
         super().init(_WorkflowOutbound(outbound))
 
+    def queue(self) -> str:
+        """Return the queue that the workflow came from."""
+        return workflow.info().task_queue
+
+    def _demand(self, headers: Headers) -> None:
+        _demand_tenant(headers, self.queue(), workflow.info().workflow_id)
+
     async def execute_workflow(self, input: workers.ExecuteWorkflowInput) -> Any:
-        _demand_in_workflow(input.headers)
+        self._demand(input.headers)
         return await super().execute_workflow(input)
 
     async def handle_signal(self, input: workers.HandleSignalInput) -> None:
-        _demand_in_workflow(input.headers)
+        self._demand(input.headers)
         await super().handle_signal(input)
 
     async def handle_query(self, input: workers.HandleQueryInput) -> Any:
-        _demand_in_workflow(input.headers)
+        self._demand(input.headers)
         return await super().handle_query(input)
 
     def handle_update_validator(self, input: workers.HandleUpdateInput) -> None:
-        _demand_in_workflow(input.headers)
+        self._demand(input.headers)
         super().handle_update_validator(input)
 
     async def handle_update_handler(self, input: workers.HandleUpdateInput) -> Any:
-        _demand_in_workflow(input.headers)
+        self._demand(input.headers)
         return await super().handle_update_handler(input)
-
-
-def _demand_in_workflow(headers: Headers) -> None:
-    info = workflow.info()
-    _demand_tenant(headers, info.task_queue, info.workflow_id)
 
 
 def _tenant_of_this_workflow(queue: str | None = None, identifier: str | None = None) -> UUID:

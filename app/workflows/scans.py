@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 _RECORD_RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=5)
 )
-_RECORD_LASTS = timedelta(seconds=30)
+_RECORD_LASTS = timedelta(seconds=15)
 
 # A probe repeats when its worker dies; what a hostile target does to it ends as an artefact and is not repeated.
 _PROBE_RETRIES = RetryPolicy(

@@ -5,8 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from app.db.directory import OpenScan
 from app.scanners.probes import Artefact, Ticket
 from app.tenancy.context import require_tenant
 from app.workflows.names import workflow_id
@@ -23,6 +25,9 @@ class ScanRow:
     document: str = "plain"
     seconds: float = 5.0
     claimed_at: float | None = None
+    admitted: bool = True
+    readmitted: int = 0
+    steps: list[str] = field(default_factory=list)
 
     @property
     def workflow_id(self) -> str:
@@ -50,8 +55,6 @@ class MemoryScanRecords:
     def claim(self, scan_id: UUID) -> Ticket | None:
         with self._lock:
             row = self._own(scan_id)
-            if row.status != "queued" and row.claimed_at is None:
-                return None
             if row.status not in ("queued", "running"):
                 return None
             row.status, row.claimed_at = "running", row.claimed_at or time.monotonic()
@@ -76,6 +79,21 @@ class MemoryScanRecords:
             raise ConnectionError("down")
         tenant_id = require_tenant()
         yield [row for row in self.rows.values() if row.tenant_id == tenant_id and row.status == "queued"]
+
+    def note_step(self, scan_id: UUID, step: str) -> None:
+        self._own(scan_id).steps.append(step)
+
+    def readmit(self, scan_id: UUID) -> None:
+        self._own(scan_id).readmitted += 1
+
+    def open_scans(self, older_than: timedelta) -> list[OpenScan]:
+        if self.down:
+            raise ConnectionError("down")
+        return [
+            OpenScan(row.tenant_id, row.scan_id, row.workflow_id, row.status, row.admitted, datetime.now(UTC))
+            for row in self.rows.values()
+            if row.status in ("queued", "running")
+        ]
 
     def open_tenants(self) -> set[UUID]:
         if self.down:
