@@ -18,6 +18,7 @@ from app.scanners.posture.evidence import found, listed
 from app.scanners.probes import Fault
 
 _MOST_NAMED = 4
+_HELLO_SECONDS = 4.0  # some servers answer what they do not like with silence
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME: time is judged by our own clock
 _LEGACY_SERVERS = 0x4  # SSL_OP_LEGACY_SERVER_CONNECT
 _OLD_VERSIONS = {"tls-ssl3": hello.SSL_3_0, "tls-1.0": hello.TLS_1_0, "tls-1.1": hello.TLS_1_1}
@@ -136,9 +137,10 @@ def _der(certificate: object) -> bytes:
 def _ask(host: str, port: int, budget: Budget, version: int, offered: tuple[int, ...]) -> hello.Chosen | None:
     """Offer these suites; return the server's choice, None where it refused or made no sense."""
     policy = budget.policy()
-    end = time.monotonic() + min(policy.total_seconds, policy.read_seconds)
+    end = time.monotonic() + min(policy.total_seconds, _HELLO_SECONDS)
     with connect(host, port, policy) as connection:
         try:
+            connection.settimeout(_HELLO_SECONDS)
             connection.sendall(hello.client_hello(version, offered, host))
             answer = _read(connection, end)
         except OSError:

@@ -113,6 +113,11 @@ class _Run:
             survey_certificates(survey, place.host, place.port, self.budget, self.roots)
             report_step(STEPS[1])
             survey_acceptance(survey, place.host, place.port, self.budget)
+        except Unreachable as failure:
+            if not survey.version:
+                raise
+            self.partial = True
+            self.notes.append(f"Not every version and cipher could be asked for: {failure.why}")
         finally:
             self.faults += judge_survey(survey, place.host, place.port, self.clock.now())
             self.seen = self.seen or bool(survey.version or survey.accepted)

@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from app.core.clock import SetClock, SystemClock
+from app.core.outbound import Kind, Unreachable
+from app.scanners.posture import scan
 from app.scanners.posture.answers import Answer
 from app.scanners.posture.redirects import judge_redirects, next_address
 from app.scanners.posture.scan import STEPS, examine
@@ -15,6 +17,7 @@ from app.scanners.probes import Artefact, Ticket
 from app.scanners.progress import listening
 from tests.peers.authorities import Authority
 from tests.peers.faulty import CLEAN_PAGE, Served, Site, serving
+from tests.peers.wire import says, wire_peer
 
 
 @pytest.fixture(scope="module")
@@ -106,10 +109,24 @@ def test_too_little_time_leaves_what_was_seen(authority: Authority) -> None:
             assert artefact.failure or artefact.partial or len(artefact.faults) >= 8
 
 
+def test_a_peer_that_grows_tired_of_handshakes_still_has_its_page_judged(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the hellos by hand are cut off, the certificate and the page are judged, and the rest is noted."""
+
+    def refused(*_: object) -> None:
+        raise Unreachable(Kind.CONNECT, "it takes no more connections")
+
+    monkeypatch.setattr(scan, "survey_acceptance", refused)
+    with serving(_BAD, authority.context()) as served:
+        artefact = _scan(served, authority)
+    assert artefact.partial
+    assert "csp-base-uri" in {fault.rule for fault in artefact.faults}
+    assert "no more connections" in artefact.notes[0]
+
+
 def test_a_peer_without_http_keeps_its_handshake_findings(authority: Authority) -> None:
     """A port that speaks TLS and then no HTTP has its certificate judged, and the rest is said to be missing."""
-    from tests.peers.wire import says, wire_peer
-
     with wire_peer(says(b"* OK IMAP ready\r\n"), tls=authority.context()) as peer:
         ticket = Ticket("s", "posture", f"https://{peer.endpoint}/", allowed=[peer.endpoint], seconds=10)
         artefact = examine(ticket)
