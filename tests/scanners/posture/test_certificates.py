@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scanners.posture.certificates import Certificate, covers, judge_certificates, read_certificate
@@ -71,12 +71,14 @@ def test_the_reason_of_distrust_is_told_apart() -> None:
     assert _named(_certificate(), _certificate(self_issued=True), trust=19) == {"cert-untrusted"}
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_can_be_read_as_a_certificate(data: bytes) -> None:
     """What is no certificate is None, never an exception."""
     assert read_certificate(data) is None
 
 
+@settings(deadline=None)
 @given(st.binary() | st.binary().map(lambda rest: b"\x16\x03\x03" + rest))
 def test_any_bytes_can_be_read_as_an_answer(data: bytes) -> None:
     """What is no ServerHello and no alert is None, never an exception."""

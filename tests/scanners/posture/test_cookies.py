@@ -1,7 +1,7 @@
 """Cookies: parsed as browsers do, judged by flags and name, shown without their value."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scanners.posture.cookies import judge_cookies, parse_cookie
@@ -54,6 +54,7 @@ def test_a_cookie_that_is_set_often_is_one_fault() -> None:
 _PIECES = st.sampled_from(["a", "=", ";", "\x00", "Secure", "__Host-", "path=/", "\ud800", "sid"])
 
 
+@settings(deadline=None)
 @given(st.text() | st.lists(_PIECES).map("".join))
 def test_any_text_can_be_parsed_and_judged(text: str) -> None:
     """No header raises, and what is found fits one line of plain text."""

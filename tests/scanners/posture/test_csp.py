@@ -1,7 +1,7 @@
 """Content-Security-Policy: read as browsers do, whatever it says."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scanners.posture.csp import CspSet, judge_policies, parse_policies
@@ -85,6 +85,7 @@ _WORDS = st.sampled_from([
 # fmt: on
 
 
+@settings(deadline=None)
 @given(st.lists(_WORDS).map(" ".join) | st.text())
 def test_any_text_can_be_parsed_and_judged(text: str) -> None:
     """No policy raises, and what is found fits one line of plain text."""
@@ -94,6 +95,7 @@ def test_any_text_can_be_parsed_and_judged(text: str) -> None:
         fault.evidence.encode()
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_parsing_keeps_the_first_of_a_kind(text: str) -> None:
     """Whatever follows, a directive that was read first stands."""

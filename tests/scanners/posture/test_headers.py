@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scanners.posture.answers import Answer
@@ -110,6 +110,7 @@ def test_contacts_are_read_as_rfc_9116_says(body: str, rules: set[str]) -> None:
     assert {fault.rule for fault in judge_contacts(answer, _NOW)} == rules
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_judged_as_contacts(text: str) -> None:
     """No file raises."""
@@ -126,6 +127,7 @@ def test_evidence_masks_what_is_secret_or_personal() -> None:
     assert shown == "https://peer.example/a?…"
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_evidence_becomes_one_short_line(evidence: str, location: str) -> None:
     """Whatever a server sent, a fault holds printable text of bounded length that can be encoded."""

@@ -13,6 +13,7 @@ from tests.peers.authorities import Authority
 from tests.peers.wire import answer, wire_peer
 
 _SECONDS = 2.0
+_SLACK = 4.0  # for a machine that has other things to do
 _BOMB = gzip.compress(bytes(60_000_000), 9)
 _LONG = b"x" * 60_000
 
@@ -92,7 +93,7 @@ def test_a_hostile_answer_ends_in_findings_or_a_failure(name: str, scheme: str, 
     with wire_peer(HOSTILE[name], tls=tls) as peer:
         artefact, seconds = _scan(f"{scheme}://{peer.endpoint}/", peer.endpoint)
     assert artefact.faults or artefact.failure
-    assert seconds < _SECONDS + 1
+    assert seconds < _SECONDS + _SLACK
     assert _is_plain(artefact)
 
 
@@ -115,7 +116,7 @@ def test_garbage_in_place_of_tls_is_a_failure(garbage: bytes) -> None:
         artefact, seconds = _scan(f"https://{peer.endpoint}/", peer.endpoint)
     assert artefact.failure
     assert artefact.faults == []
-    assert seconds < _SECONDS + 1
+    assert seconds < _SECONDS + _SLACK
 
 
 def test_a_tls_peer_that_stays_silent_is_a_failure_in_time() -> None:
@@ -123,7 +124,7 @@ def test_a_tls_peer_that_stays_silent_is_a_failure_in_time() -> None:
     with wire_peer(_silence, eager=True) as peer:
         artefact, seconds = _scan(f"https://{peer.endpoint}/", peer.endpoint)
     assert artefact.failure
-    assert seconds < _SECONDS + 1
+    assert seconds < _SECONDS + _SLACK
 
 
 def test_what_was_seen_before_the_time_was_up_is_kept(authority: Authority) -> None:

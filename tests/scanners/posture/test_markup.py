@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scanners.posture.answers import Answer
@@ -95,6 +95,7 @@ _PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES).map("".join) | st.text())
 def test_any_text_can_be_walked(text: str) -> None:
     """No markup raises, and what is found fits one line of plain text."""
