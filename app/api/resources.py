@@ -7,7 +7,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.scanners import guard
 
-NOUNS = ("findings", "guards", "scans")
+NOUNS = ("assets", "findings", "guards", "proofs", "references", "scans", "tenants", "usage")
 
 
 def register_resources(app: Flask, csrf: CSRFProtect) -> None:

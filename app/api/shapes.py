@@ -44,6 +44,25 @@ class Listing(Told, Generic[Item]):
     next_cursor: str | None = None
 
 
+class FieldProblem(Told):
+    """A field that will not do."""
+
+    field: str
+    detail: str
+
+
+class Problem(Told):
+    """What is told of every error (RFC 9457); `errors` only where fields will not do, `permission` where one lacks."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] | None = None
+    permission: str | None = None
+
+
 def read_id(text: str) -> UUID:
     """Return the id of an address. Raises NotFound for what is none: nothing can be there."""
     found = parse_id(text)

@@ -1,0 +1,90 @@
+"""Assets for programs: list, add a web address or a document, show."""
+
+from typing import Literal
+from uuid import UUID
+
+from flask import url_for
+from pydantic import Field
+
+from app.api.proofs import ProofView, proof_view
+from app.api.routing import Answer, noun_blueprint, resource
+from app.api.shapes import Asked, Listing, Moment, Paging, Told
+from app.core.errors import Invalid
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.models.assets import Asset
+from app.services import assets, proofs
+
+blueprint = noun_blueprint("assets", __name__)
+Kind = Literal["web", "document"]
+
+
+class AssetRequest(Asked):
+    """A web address (`address`) or a document (`text`): one of the two."""
+
+    name: str = Field(max_length=120)
+    address: str | None = Field(None, max_length=2_000, examples=["https://shop.example.com/"])
+    text: str | None = Field(None, max_length=assets.LONGEST_DOCUMENT, description="Kept encrypted, never told again")
+
+
+class AssetQuery(Paging):
+    """Which assets, newest first; archived ones are left out."""
+
+    kind: Kind | None = None
+
+
+class AssetView(Told):
+    """What can be scanned; a document has no address."""
+
+    id: UUID
+    kind: Kind
+    name: str
+    url: str | None
+    created_at: Moment
+    created_by: str
+    archived_at: Moment | None
+
+
+class AssetDetail(AssetView):
+    """An asset with its proof of control, which a document needs not."""
+
+    proof: ProofView | None
+
+
+@resource(blueprint, "GET", "/assets", Permission.ASSETS_READ, query=AssetQuery, answer=Listing[AssetView])
+def index(unit: Unit, query: AssetQuery) -> Listing[AssetView]:
+    """List assets, newest first."""
+    page = assets.list_assets(unit, kind=query.kind, cursor=query.cursor, size=query.limit)
+    return Listing(items=[AssetView.model_validate(asset) for asset in page.rows], next_cursor=page.next_cursor)
+
+
+@resource(
+    blueprint,
+    "POST",
+    "/assets",
+    Permission.ASSETS_WRITE,
+    Permission.ASSETS_READ,
+    body=AssetRequest,
+    answer=AssetDetail,
+    status=201,
+)
+def add(unit: Unit, body: AssetRequest) -> Answer:
+    """Add a web address or a document."""
+    if (body.address is None) == (body.text is None):
+        raise Invalid("The asset was not added.", fields={"address": "give either an address or a text"})
+    if body.address is not None:
+        asset = assets.add_web_asset(unit, name=body.name, address=body.address)
+    else:
+        asset = assets.add_document(unit, name=body.name, text=body.text or "")
+    return Answer(_detail(unit, asset), {"Location": url_for("api_assets.show", asset_id=asset.id)})
+
+
+@resource(blueprint, "GET", "/assets/<asset_id>", Permission.ASSETS_READ, answer=AssetDetail, tagged=True)
+def show(unit: Unit, asset_id: UUID) -> AssetDetail:
+    """Show an asset, and whether control of it is proven."""
+    return _detail(unit, assets.get_asset(unit, asset_id))
+
+
+def _detail(unit: Unit, asset: Asset) -> AssetDetail:
+    proof = proof_view(unit, asset, proofs.get_proof(unit, asset.id)) if asset.kind == "web" else None
+    return AssetDetail(**AssetView.model_validate(asset).model_dump(), proof=proof)

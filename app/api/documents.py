@@ -1,0 +1,132 @@
+"""The OpenAPI 3.1 document of the JSON API, made from the routes themselves."""
+
+import inspect
+import re
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.api.routing import Operation
+from app.api.shapes import Problem
+
+_ID = re.compile(r"<(\w+)>")
+_REFUSALS = {
+    400: "The request could not be read",
+    401: "No key, or none that is in force",
+    403: "The key lacks a permission, or the tenant is closed",
+    404: "Nothing of this tenant has this id",
+    409: "The present state does not allow it",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "Some values will not do",
+    503: "A part of the service is not available",
+}
+_SCHEMES = {
+    "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "X-Tenant-Key": {"type": "apiKey", "in": "header", "name": "X-Tenant-Key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+
+
+def operations(app: Flask) -> list[tuple[str, str, Operation]]:
+    """Return every route that asks for a key as (method, address, operation), in the order of addresses."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        operation = getattr(app.view_functions[rule.endpoint], "operation", None)
+        if operation is not None:
+            method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+            found.append((method, _ID.sub(r"{\1}", rule.rule), operation))
+    return sorted(found, key=lambda entry: (entry[1], entry[0]))
+
+
+def openapi(app: Flask, server: str) -> dict[str, Any]:
+    """Return the document; pydantic's JSON Schema (2020-12) is the dialect of OpenAPI 3.1."""
+    known = operations(app)
+    references, schemas = _schemas([operation for _, _, operation in known])
+    paths: dict[str, dict[str, Any]] = {}
+    for method, address, operation in known:
+        paths.setdefault(address, {})[method.lower()] = _described(method, address, operation, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Sentinel",
+            "version": "1",
+            "description": "Every error is an application/problem+json document; lists are pages with a cursor.",
+        },
+        "servers": [{"url": server}],
+        "security": [{name: []} for name in _SCHEMES],
+        "paths": paths,
+        "components": {"schemas": schemas, "securitySchemes": _SCHEMES},
+    }
+
+
+def _schemas(known: list[Operation]) -> tuple[dict[type[BaseModel], dict[str, Any]], dict[str, Any]]:
+    asked = {operation.body for operation in known if operation.body is not None}
+    told = {operation.answer for operation in known} | {Problem}
+    wanted = [(model, "validation") for model in asked] + [(model, "serialization") for model in told]
+    wanted.sort(key=lambda entry: entry[0].__name__)
+    found, whole = models_json_schema(wanted, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    return {model: schema for (model, _), schema in found.items()}, whole["$defs"]  # type: ignore[misc]
+
+
+def _described(
+    method: str, address: str, operation: Operation, references: dict[type[BaseModel], dict[str, Any]]
+) -> dict[str, Any]:
+    noun = operation.view.__module__.rpartition(".")[2]
+    described: dict[str, Any] = {
+        "operationId": f"{noun}.{operation.view.__name__}" + ("" if address.startswith("/api/") else ".alias"),
+        "tags": [noun],
+        "summary": inspect.cleandoc(operation.view.__doc__ or "").split("\n")[0],
+        "x-permissions": [str(permission) for permission in operation.permissions],
+        "parameters": [*_ids(address), *_parameters(operation.query)],
+        "responses": {str(operation.status): _success(operation, references[operation.answer])},
+    }
+    if operation.body is not None:
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": references[operation.body]}},
+        }
+    problem = {"application/problem+json": {"schema": references[Problem]}}
+    for status in _refusals(method, address, operation):
+        described["responses"][str(status)] = {"description": _REFUSALS[status], "content": problem}
+    return described
+
+
+def _success(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
+    words = {200: "What was asked for", 201: "Made; Location says where it stands", 202: "Accepted; follow Location"}
+    return {"description": words[operation.status], "content": {"application/json": {"schema": schema}}}
+
+
+def _refusals(method: str, address: str, operation: Operation) -> list[int]:
+    statuses = {400, 401, 403, 503}
+    if "{" in address or operation.body is not None:
+        statuses.add(404)
+    if operation.body is not None:
+        statuses |= {413, 415}
+    if operation.body is not None or operation.query is not None:
+        statuses.add(422)
+    if method == "POST":
+        statuses.add(409)
+    return sorted(statuses)
+
+
+def _ids(address: str) -> list[dict[str, Any]]:
+    schema = {"type": "string", "format": "uuid"}
+    names = re.findall(r"{(\w+)}", address)
+    return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+def _parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:
+    if query is None:
+        return []
+    schema = query.model_json_schema()
+    parameters = []
+    for name, of in schema["properties"].items():
+        described = {key: value for key, value in of.items() if key not in ("title", "description")}
+        if "anyOf" in described:  # a parameter is left out rather than null
+            described = next(choice for choice in described.pop("anyOf") if choice.get("type") != "null")
+        words = {"description": of["description"]} if "description" in of else {}
+        parameters.append({"name": name, "in": "query", "required": False, "schema": described, **words})
+    return parameters
