@@ -30,13 +30,19 @@ _ISSUED: tuple[tuple[str, str, str], ...] = (
 )
 _COMPILED = tuple((kind, hint, re.compile(pattern)) for kind, hint, pattern in _ISSUED)
 _KEY_BLOCK = re.compile(r"-----BEGIN (?:[A-Z0-9]{2,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@?#\[\]]{0,64}:([^\s:/@?#\[\]]{3,128})@(?=[\w.\[-])")
+_URL_PASSWORD = re.compile(r"(?<=://)[^\s:/@?#\[\]]{0,64}:([^\s:/@?#\[\]█]{3,128})@(?=[\w.\[-])")
+_STEMS = (
+    *("pass", "pwd", "kennwort", "contrasena", "senha", "wachtwoord", "haslo", "пароль", "密码", "パスワード"),
+    *("secret", "token", "credential", "key"),
+)
 _ASSIGNED = re.compile(
-    r"(?P<name>pass(?:word|wd|phrase|code)|passwort|kennwort|mot de passe|contrasena|senha|wachtwoord|haslo|пароль|密码|パスワード|pwd|"
-    r"secret(?:[_-]?key)?|(?:api|access|auth|account|private|encryption|signing|client|service)[_ -]?(?:key|secret|token)|token|credentials?)"
-    r"s?[\"'`]?(?P<said>\s{0,2}(?:=>|:=|==?|:)\s{0,3}| (?:is now|is|lautet|ist|es|est|was) {1,2}:? ?)(?P<open>[\"'`]?)(?P<value>[^\s\"'`,;<>█]{4,256})",
+    r"(?P<name>pass(?:word|wd|phrase|code|wort|e(?=\W))|pwd|kennwort|contrasena|senha|wachtwoord|haslo|пароль|密码|パスワード|"
+    r"secret(?:[_-]?key)?|token|credentials?|key)s?[\"'`]?"
+    r"(?P<said>\s{0,2}(?:=>|:=|==?|:)\s{0,3}| (?:is now|is|lautet|ist|es|est|was) {1,2}:? ?)(?P<open>[\"'`]?)"
+    r"(?P<value>[^\s\"'`,;<>█]{4,256})",
     re.IGNORECASE,
 )
+_KEY_OF = re.compile(r"(?:api|access|auth|account|private|encryption|signing|client|service)[_ -]?\Z", re.IGNORECASE)
 _BEARER = re.compile(
     r"(?:authorization|x-api-key)[\"']?\s{0,2}[:=]\s{0,2}[\"']?(?:bearer |basic |token )?([A-Za-z0-9._~+/-]{16,2000}={0,2})",
     re.IGNORECASE,
@@ -88,7 +94,7 @@ def _assigned(text: str) -> Iterator[Found]:
     for found in _BEARER.finditer(text):
         if entropy(found.group(1)) >= 3.0 and any(character.isdigit() for character in found.group(1)):
             yield "generic-secret", found.start(1), found.end(1), 0.85
-    for found in _ASSIGNED.finditer(text):
+    for found in _assignments(text):
         value = found.group("value")
         told = not any(mark in found.group("said") for mark in "=:")
         value = value.rstrip(".)") if not found.group("open") else value
@@ -100,6 +106,19 @@ def _assigned(text: str) -> Iterator[Found]:
                 yield "password", start, start + len(value), 0.75 if told else 0.85
         elif len(value) >= 12 and _random(value):
             yield "generic-secret", start, start + len(value), 0.85
+
+
+def _assignments(text: str) -> Iterator[re.Match[str]]:
+    """Where a name of a password, key or token is given a value: found by the stem, then matched there."""
+    lower = text.lower() if len(text.lower()) == len(text) else text
+    for stem in _STEMS:
+        place = lower.find(stem)
+        while place >= 0:
+            named = stem != "key" or _KEY_OF.search(text, max(0, place - 12), place)
+            found = _ASSIGNED.match(text, place) if named else None
+            if found:
+                yield found
+            place = lower.find(stem, place + len(stem))
 
 
 def _chosen(value: str, told: bool) -> bool:

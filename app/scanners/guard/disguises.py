@@ -30,8 +30,9 @@ def undisguised(view: View, words: Words) -> Iterator[tuple[View, str]]:
     if words.holds_any(_ROT13):
         for part in _around(view, _ROT13):
             yield View(codecs.encode(part.text, "rot13"), part.offsets), "rot13"
+    numbered = [word for word in words if word.isascii() and not word.isalpha() and not word.isdigit()]
     for letters in _LEET:
-        spelled = frozenset(word for word in words if _leet(word, letters))
+        spelled = frozenset(word for word in numbered if word.translate(letters) in TRIGGERS)
         for part in _around(view, spelled) if spelled else ():
             yield View(_lettered(part.text, letters), part.offsets), "digits for letters"
     if words.holds_any(_REVERSED):
@@ -59,10 +60,6 @@ def _around(view: View, words: frozenset[str]) -> Iterator[View]:
 
 def _words(line: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(line)]
-
-
-def _leet(word: str, letters: dict[int, int]) -> bool:
-    return not word.isalpha() and word.isascii() and word.translate(letters) in TRIGGERS
 
 
 def _lettered(text: str, letters: dict[int, int]) -> str:

@@ -42,6 +42,7 @@ _ADDRESS = re.compile(
     r"(?<![\w.:-])(?:\d{1,3}\.){3}\d{1,3}(?![\w:-])(?!\.\d)|(?<![\w.:])(?:[0-9a-fA-F]{1,4}:){2,7}:?[0-9a-fA-F]{0,4}(?![\w:.])"
 )
 _DIGIT = re.compile(r"\d")
+_TELEPHONY = said.PHONE | said.CALLING | word_set("m t p ph")
 _MONTHS = word_set(
     "jan feb mar apr may jun jul aug sep oct nov dec fev avr mai jui aou mrz okt dez ene abr ago gen mag giu lug set ott dic maa mei"
 )
@@ -54,6 +55,8 @@ def personal(text: str, words: Words) -> Iterator[Found]:
     if _DIGIT.search(text):
         yield from identities(text, words)
         yield from _birthdays(text, words)
+        yield from _social_security(text, words)
+        yield from _phones(text, words)
         for find in _FINDERS:
             yield from find(text)
     if ":" in text or "." in text:
@@ -98,9 +101,12 @@ def _iban_holds(compact: str) -> bool:
     return 15 <= len(compact) <= 34 and certainty("IBAN_CODE", compact) == 1.0
 
 
-def _social_security(text: str) -> Iterator[Found]:
+def _social_security(text: str, words: Words) -> Iterator[Found]:
+    named = words.holds_any(said.SSN)
     for found in _SSN.finditer(text):
         start, end = found.span()
+        if not named and not found.group(1):
+            continue
         near = around(text, start, end)
         reach = 8 if found.group(1) else 4
         called = near.speaks_of(said.SSN, rather_than=said.NOT_PERSONAL - {"example"}, reach=reach)
@@ -110,7 +116,8 @@ def _social_security(text: str) -> Iterator[Found]:
             yield "us-ssn", start, end, 0.55 if certainty("US_SSN", found.group()) else 0.0
 
 
-def _phones(text: str) -> Iterator[Found]:
+def _phones(text: str, words: Words) -> Iterator[Found]:
+    named = not text.isascii() or words.holds_any(_TELEPHONY)
     for found in _PHONE.finditer(text):
         value = found.group().rstrip(" .-/(")
         digits = digits_of(value)
@@ -118,6 +125,8 @@ def _phones(text: str) -> Iterator[Found]:
             continue
         start = found.start()
         end = start + len(value)
+        if not named and value[0] not in "+(0" and not _FORMATTED_PHONE.fullmatch(value):
+            continue
         labelled = _PHONE_LABEL.search(text, max(0, start - 8), start) is not None
         score = _phone_score(value, digits, around(text, start, end), labelled=labelled)
         if score:
@@ -187,4 +196,4 @@ def _addresses(text: str, words: Words) -> Iterator[Found]:
             yield "ip-address", found.start(), found.end(), 0.7
 
 
-_FINDERS = (cards, security_codes, _ibans, _social_security, _phones, _wallets)
+_FINDERS = (cards, security_codes, _ibans, _wallets)

@@ -8,6 +8,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+_UNUSED = ("spacy", "thinc")
 _lock = threading.Lock()
 _loaded: dict[str, Any] = {}
 
@@ -39,7 +40,7 @@ class _WithoutSpacy(MetaPathFinder, Loader):
     """
 
     def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
-        absent = fullname.partition(".")[0] in ("spacy", "thinc")
+        absent = fullname.partition(".")[0] in _UNUSED
         return ModuleSpec(fullname, self, is_package=True) if absent else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
