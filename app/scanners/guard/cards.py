@@ -18,6 +18,7 @@ _CARD = re.compile(
     r"|\d{13,19}"
     r"|\d(?:[ -]\d){12,18})(?![A-Za-z0-9_])(?!\.\d)(?!-\w)"
 )
+_NO_DIGIT = re.compile(r"\D+")
 _SECURITY_CODE = re.compile(
     r"\b(?:cvv2?|cvc2?|cvn|csc|security code|kartenprufnummer|prufziffer|cryptogramme)\b[^\d\n]{0,20}(?<!\d)(\d{3,4})(?![\d.])",
     re.IGNORECASE,
@@ -83,4 +84,4 @@ def security_codes(text: str) -> Iterator[Found]:
 
 def digits_of(value: str) -> str:
     """The digits of `value` alone."""
-    return "".join(character for character in value if character.isdigit())
+    return _NO_DIGIT.sub("", value)

@@ -8,7 +8,7 @@ from app.scanners.guard.words import is_unparted
 BEFORE = 90
 AFTER = 45
 _TOKEN = re.compile(r"[^\W\d_]+")
-_TAIL = re.compile(r"[^\W\d_]*\Z")
+_CAMEL = re.compile(r"([a-z])([A-Z])")
 _HEAD = re.compile(r"[^\W\d_]*")
 
 
@@ -56,14 +56,14 @@ def around(text: str, start: int, end: int) -> Around:
         before = before[_head(before) :]
     after = text[end:high].partition("\n\n")[0]
     if high < len(text) and len(after) == high - end and _is_letter(text[high]):
-        after = _TAIL.sub("", after)
+        after = _without_last_word(after)
     return Around(tuple(reversed(words(before))), tuple(words(after)))
 
 
 def words(text: str) -> list[str]:
     """The words of `text` in lower case; `creditCard` and `credit_card` are two words each."""
-    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
-    found = [word.lower() for word in _TOKEN.findall(parted)]
+    parted = _CAMEL.sub(r"\1 \2", text) if _CAMEL.search(text) else text
+    found = _TOKEN.findall(parted.lower())
     return found if parted.isascii() else [part for word in found for part in _parts(word)]
 
 
@@ -77,6 +77,13 @@ def _parts(word: str) -> list[str]:
 def _head(text: str) -> int:
     found = _HEAD.match(text)
     return found.end() if found else 0
+
+
+def _without_last_word(text: str) -> str:
+    end = len(text)
+    while end and text[end - 1].isalpha():
+        end -= 1
+    return text[:end]
 
 
 def _is_letter(character: str) -> bool:

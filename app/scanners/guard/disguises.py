@@ -30,7 +30,7 @@ def undisguised(view: View, words: Words) -> Iterator[tuple[View, str]]:
     if words.holds_any(_ROT13):
         for part in _around(view, _ROT13):
             yield View(codecs.encode(part.text, "rot13"), part.offsets), "rot13"
-    numbered = [word for word in words if word.isascii() and not word.isalpha() and not word.isdigit()]
+    numbered = [word for word in words if not word.isalpha() and not word.isdigit() and word.isascii()]
     for letters in _LEET:
         spelled = frozenset(word for word in numbered if word.translate(letters) in TRIGGERS)
         for part in _around(view, spelled) if spelled else ():

@@ -125,8 +125,11 @@ def _phones(text: str, words: Words) -> Iterator[Found]:
             continue
         start = found.start()
         end = start + len(value)
-        if not named and value[0] not in "+(0" and not _FORMATTED_PHONE.fullmatch(value):
-            continue
+        if value[0] not in "+(0":
+            if (value.isdigit() and len(digits) < 9) or _looks_otherwise(value, digits):
+                continue
+            if not named and not _FORMATTED_PHONE.fullmatch(value):
+                continue
         labelled = _PHONE_LABEL.search(text, max(0, start - 8), start) is not None
         score = _phone_score(value, digits, around(text, start, end), labelled=labelled)
         if score:

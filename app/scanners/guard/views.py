@@ -16,7 +16,7 @@ _SOFT_HYPHEN = "\u00ad"
 _FILLERS = "\u115f\u1160\u3164\u034f"
 _APOSTROPHES = "\u2018\u2019\u02bc\uff07"
 _DASHES = "\u058a\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"
-_WORD = re.compile(r"\w+")
+_FOREIGN_WORD = re.compile(r"(?<!\w)[A-Za-z0-9_]*[^\W\x00-\x7f]\w*")
 
 
 class _Folding(dict[int, str]):
@@ -90,13 +90,11 @@ def latin_view(view: View) -> View | None:
     def fold(found: re.Match[str]) -> str:
         nonlocal changed
         word = found.group()
-        if word.isascii():
-            return word
         folded = "".join(_CONFUSABLE.get(character, character) for character in word)
         if folded != word and folded.isascii():
             changed = True
             return folded
         return word
 
-    text = _WORD.sub(fold, view.text)
+    text = _FOREIGN_WORD.sub(fold, view.text)
     return View(text, view.offsets) if changed else None

@@ -1,6 +1,7 @@
 """Where each word of a text stands, so that a rule is tried only at the words it begins with."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
@@ -50,9 +51,11 @@ class Words:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._places: dict[str, list[int]] = {}
-        for found in _WORD.finditer(text):
-            self._places.setdefault(found.group().lower(), []).append(found.start())
+        self._places: defaultdict[str, list[int]] = defaultdict(list)
+        places = self._places
+        lower = text.lower()
+        for found in _WORD.finditer(lower if len(lower) == len(text) else text):
+            places[found[0]].append(found.start())
 
     def __contains__(self, word: str) -> bool:
         return word in self._places
