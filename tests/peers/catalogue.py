@@ -65,8 +65,14 @@ def check(function: Check) -> Check:
 
 def problems(url: str) -> list[str]:
     """Return what breaks the rules in the database of `url` (a superuser's), one sentence each."""
-    with psycopg.connect(url, row_factory=namedtuple_row) as connection:
-        return [problem for one in CHECKS for problem in one(connection)]
+    with psycopg.connect(url) as connection:
+        return problems_seen(connection)
+
+
+def problems_seen(connection: Connection) -> list[str]:
+    """Return the same as a superuser's open transaction sees it."""
+    connection.row_factory = namedtuple_row
+    return [problem for one in CHECKS for problem in one(connection)]
 
 
 def tables(connection: Connection) -> list[Any]:
