@@ -36,6 +36,12 @@ class OfTenant:
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
 
 
+class Itself:
+    """The tenant's own row, whose id is the tenant."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
+
+
 class HasHome(Protocol):
     home: ClassVar[Home]
 
@@ -151,6 +157,7 @@ class Units:
         on_effects: Callable[[], None] = lambda: None,
         criterion: bool = True,
     ) -> None:
+        """Take engines and keys; without `criterion` the ORM's layer is off, which only its own proof wants."""
         self.engines = engines
         self.keys = keys
         self.clock = clock or SystemClock()
@@ -215,11 +222,14 @@ class Doorway:
             self.session.close()
 
 
-# One option for all tenants, so that statements keep their place in the cache: the tenant is a parameter that is read
-# when the statement runs, right after `do_orm_execute` has set it in the same context.
+# The same options for all tenants, so that statements keep their place in the cache: the tenant is a parameter that
+# is read when the statement runs, right after `do_orm_execute` has set it in the same context.
 _criterion_tenant: ContextVar[UUID | None] = ContextVar("sentinel_criterion", default=None)
 _TENANT = bindparam("criterion_tenant", callable_=_criterion_tenant.get, type_=Uuid())
-_CRITERION = with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == _TENANT, include_aliases=True)
+_CRITERIA = (
+    with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == _TENANT, include_aliases=True),
+    with_loader_criteria(Itself, lambda cls: cls.id == _TENANT, include_aliases=True),
+)
 
 
 class _Session(Session):
@@ -237,19 +247,20 @@ def _scope_statement(state: ORMExecuteState) -> None:
         return
     if state.is_select or state.is_update or state.is_delete:
         _criterion_tenant.set(tenant_id)
-        state.statement = state.statement.options(_CRITERION)
+        state.statement = state.statement.options(*_CRITERIA)
 
 
 @event.listens_for(_Session, "before_flush")
 def _claim_rows(session: Session, _context: UOWTransaction, _instances: Any) -> None:
     tenant_id: UUID | None = session.info.get("tenant_id")
+    checked = session.info.get("criterion", True)
     for row in (*session.new, *session.dirty, *session.deleted):
         _note_home(session, type(row))
-        if isinstance(row, OfTenant):
-            if row.tenant_id is None:
-                row.tenant_id = tenant_id  # type: ignore[unreachable]
-            elif row.tenant_id != tenant_id:
-                raise PermissionError("a row of another tenant")
+        if isinstance(row, OfTenant) and row.tenant_id is None:
+            row.tenant_id = tenant_id  # type: ignore[unreachable]
+        whose = row.tenant_id if isinstance(row, OfTenant) else row.id if isinstance(row, Itself) else tenant_id
+        if checked and whose != tenant_id:
+            raise PermissionError("a row of another tenant")
 
 
 def _note_home(session: Session, table: type[HasHome]) -> None:

@@ -1,23 +1,21 @@
 """Control tables: tenants, where each lives, and its wrapped data keys."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home, OfTenant
+from app.db.units import Home, Itself, OfTenant
 from app.models.tables import Table
 
 
-class Tenant(Table):
+class Tenant(Itself, Table):
     """A customer organisation."""
 
     __tablename__ = "tenants"
     __table_args__ = {"schema": "control"}
     home = Home.ACCOUNT
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str]
     name: Mapped[str]
     plan: Mapped[str]
