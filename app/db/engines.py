@@ -6,9 +6,12 @@ connection after the commit, so that it is safe behind a transaction pooler.
 
 import re
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 
 from app.db.urls import sqlalchemy_url
 from app.tenancy.placements import Isolation, Placement
@@ -59,13 +62,30 @@ def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") 
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        scope = connection.get_execution_options().get("scope", NOBODY)
-        driver = connection.connection.driver_connection
-        if driver is None:
-            raise RuntimeError("the connection is gone")
-        driver.execute(begin_statement(scope))
+        message = begin_statement(connection.get_execution_options().get("scope", NOBODY))
+        try:
+            _driver(connection).execute(message.encode())
+        except psycopg.OperationalError as error:
+            # Postgres was started again since: no pooled connection survived, and nothing has been done on this one.
+            engine.dispose()
+            connection.invalidate(error)
+            _begin_anew(connection, message)
 
     return engine
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the connection is gone")
+    return cast(psycopg.Connection, driver)
+
+
+def _begin_anew(connection: Connection, message: str) -> None:
+    try:
+        _driver(connection).execute(message.encode())
+    except psycopg.OperationalError as error:
+        raise OperationalError(message, None, error, connection_invalidated=True) from error
 
 
 class Engines:

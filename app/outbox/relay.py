@@ -111,7 +111,7 @@ class Relay:
             try:
                 if not self._claim_some():
                     self._wake.wait(self._poll)
-            except SQLAlchemyError as error:
+            except Exception as error:  # whatever it is: without this loop nothing is dispatched any more
                 log.warning("relay.claim_failed", error=type(error).__name__)
                 self._stop.wait(self._poll)
 
