@@ -88,7 +88,7 @@ class Ports:
                 )
             return listening
         usual = self._kept.get("web", WEB)
-        for port in (usual, *range(WEB, WEB + 100)):
+        for port in dict.fromkeys((usual, *range(WEB, WEB + 100))):
             listening = _listen(port)
             if listening is not None:
                 self._keep("web", port)

@@ -73,9 +73,9 @@ def prepare(steps: Steps) -> None:
     wanted = _digest(ROOT / "requirements.lock")
     python_fits = _works(environment_python()) if stamp.exists() else False
     if python_fits and stamp.read_text() == wanted:
-        _front_end(steps, steps.begin(_assets_command(Path(sys.executable))) if _assets_due() else None)
+        _front_end(steps, _build_assets(steps, Path(sys.executable)) if _assets_due() else None)
         return
-    front_end = steps.begin(_assets_command(Path(sys.executable))) if _assets_due() and _npm_here() else None
+    front_end = _build_assets(steps, Path(sys.executable)) if _assets_due() and _npm_here() else None
     try:
         _packages(steps)
     except BaseException:
@@ -84,7 +84,7 @@ def prepare(steps: Steps) -> None:
         raise
     stamp.write_text(wanted)
     if front_end is None and _assets_due():
-        front_end = steps.begin(_assets_command(environment_python()))
+        front_end = _build_assets(steps, environment_python())
     _front_end(steps, front_end)
 
 
@@ -110,7 +110,7 @@ def _packages(steps: Steps) -> None:
     # A linked environment is shared with somebody: add and correct, remove nothing.
     verb = ["install", "-r"] if (ROOT / ".venv").is_symlink() else ["sync"]
     command = [str(uv), "pip", *verb, "--require-hashes", "--python", str(python), "requirements.lock"]
-    settings = {**os.environ, "UV_NO_PROGRESS": "1", "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "hardlink")}
+    settings = {"UV_SYSTEM_CERTS": "1", **os.environ, "UV_NO_PROGRESS": "1"}  # whom pip trusts, uv does as well
     settings.pop("VIRTUAL_ENV", None)
     steps.run("the packages cannot be installed", command, "is the package registry reachable?", settings)
     steps.say("packages are installed")
@@ -124,10 +124,11 @@ def _front_end(steps: Steps, building: "subprocess.Popen[str] | None") -> None:
     (ROOT / ".local" / "assets").write_text(_assets_digest())
 
 
-def _assets_command(python: Path) -> list[str]:
+def _build_assets(steps: Steps, python: Path) -> "subprocess.Popen[str]":
+    """Start building the front end, with Node's wheel where no npm is on the PATH."""
     if not _npm_here():
         python = environment_python()
-    return [str(python), "-m", "app.local.assets"]
+    return steps.begin([str(python), "-m", "app.local.assets"], {"NODE_USE_SYSTEM_CA": "1", **os.environ})
 
 
 def _npm_here() -> bool:
