@@ -114,6 +114,7 @@ async def start(client: Client, tenant_id: UUID, scan: Admitted) -> None:
             task_queue=queue_name(tenant_id),
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            request_eager_start=True,  # where we poll the queue already, the answer brings the first task along
             rpc_timeout=_RPC_LASTS,
         )
     except WorkflowAlreadyStartedError:

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from app.scanners.probes import Artefact, Ticket
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
@@ -67,7 +68,7 @@ class Workshop:
         return self.client.get_workflow_handle_for(ScanWorkflow.run, row.workflow_id)
 
     def duties(self, workflows: list[type], activities: list[Callable[..., Any]]) -> Duties:
-        return Duties(self.client, workflows, activities, *self.threads)
+        return Duties(self.client, workflows, activities, *self.threads, runner=SandboxedWorkflowRunner())
 
     @asynccontextmanager
     async def worker(self, tenant_id: UUID) -> AsyncIterator[None]:

@@ -116,7 +116,7 @@ def test_a_cancel_while_the_database_is_away_ends_the_workflow(with_temporal: Ru
 
 
 def test_a_cancel_stops_the_probe_promptly(with_temporal: Run, tenant_id: UUID) -> None:
-    """A running probe is told to stop within 3 s of the cancel, and nothing is recorded of it."""
+    """A running probe is told to stop within 5 s of the cancel, and nothing is recorded of it."""
 
     async def scenario(shop: Any) -> None:
         row = shop.records.add(tenant_id)
@@ -130,7 +130,7 @@ def test_a_cancel_stops_the_probe_promptly(with_temporal: Run, tenant_id: UUID) 
                 await handle.cancel()
                 await ends_cancelled(handle)
                 await until(lambda: shop.probe.stopped_at is not None)
-        assert shop.probe.stopped_at - cancelled_at < 3.0
+        assert shop.probe.stopped_at - cancelled_at < 5.0
         assert (row.status, row.reason, row.artefact) == ("cancelled", None, None)
 
     with_temporal(scenario)

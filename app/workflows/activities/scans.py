@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # What passes when the database is back; anything else is our mistake and does not pass.
 _PASSING = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError)
 _MISTAKES = 5
-_BEAT_SECONDS = 1.0
+_BEAT_SECONDS = 2.0
 _MOST_BYTES = 900_000
 
 
