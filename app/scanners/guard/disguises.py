@@ -59,7 +59,7 @@ def _around(view: View, words: frozenset[str]) -> Iterator[View]:
 
 
 def _words(line: str) -> list[str]:
-    return [word.lower() for word in _WORD.findall(line)]
+    return _WORD.findall(line.lower())
 
 
 def _lettered(text: str, letters: dict[int, int]) -> str:

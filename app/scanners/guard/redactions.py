@@ -60,11 +60,10 @@ def sample(value: str, kind: str) -> str:
         return f"{value[0]}***@{value.rpartition('@')[2]}"
     if kind == "private-key":
         return "-----BEGIN ***"
-    keep = 4 if kind in ("credit-card", "iban", "bank-account") else 2 if kind == "phone" else 0
-    tail = len(value) - keep
     if kind.endswith(("-token", "-key")) and len(value) > 16:
         return value[:5] + "***"
-    masked = "".join(
-        "*" if character.isalnum() and index < tail else character for index, character in enumerate(value)
-    )
-    return masked if len(masked) <= 40 and kind != "password" else "*" * 8
+    if kind == "password" or len(value) > 40:
+        return "*" * 8
+    keep = 4 if kind in ("credit-card", "iban", "bank-account") else 2 if kind == "phone" else 0
+    tail = len(value) - keep
+    return "".join("*" if character.isalnum() and index < tail else character for index, character in enumerate(value))

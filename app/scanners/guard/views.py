@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 _CONFUSABLE = dict(
     zip(
@@ -78,7 +79,7 @@ def plain_view(text: str) -> View:
     folded = text.translate(_FOLDING)
     if len(folded) == len(text):
         return View(folded)
-    return View(folded, [i for i, character in enumerate(text) if _FOLDING[ord(character)]])
+    return View(folded, list(compress(range(len(text)), map(_FOLDING.__getitem__, map(ord, text)))))
 
 
 def latin_view(view: View) -> View | None:
