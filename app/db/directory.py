@@ -230,3 +230,12 @@ def list_open_scans(session: Session, older_than: timedelta) -> list[OpenScan]:
 def tenants_with_open_scans(session: Session) -> set[UUID]:
     """Return the tenants that have a scan admitted and not over."""
     return {row[0] for row in session.execute(text("SELECT * FROM auth.tenants_with_open_scans()"))}
+
+
+def book_target(session: Session, endpoint: str, *, most: int, span: timedelta) -> bool:
+    """Count a scan of `endpoint` (host:port) by any tenant; False where there were `most` within `span` already."""
+    return bool(
+        session.execute(
+            text("SELECT auth.book_target(:endpoint, :most, :span)"), {"endpoint": endpoint, "most": most, "span": span}
+        ).scalar_one()
+    )

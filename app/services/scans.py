@@ -1,6 +1,7 @@
 """Scans: start, cancel, retry, list; and what the worker does to them: admit, claim, complete, fail."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
@@ -9,6 +10,7 @@ from app.core.errors import Conflict, Invalid, NotFound, Unavailable
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
+from app.db import directory
 from app.db.units import Home, Unit
 from app.models.scans import Engagement, Scan, ScanStep
 from app.models.tenants import Tenant
@@ -22,6 +24,9 @@ from app.services.pages import Page, cut, decode_cursor
 from app.services.plans import queueing
 
 UNPLANNED = "Unplanned scans"
+# How often one host and port may be scanned over all tenants.
+TARGET_MOST = 6
+TARGET_SPAN = timedelta(minutes=1)
 OVER = frozenset({"done", "failed", "cancelled"})
 
 
@@ -191,22 +196,33 @@ def admit_scans(unit: Unit) -> list[AdmittedScan]:
     unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
     room = _concurrent_scans(unit) - _in_flight(unit)
     if room > 0 and not settings().scans_stopped:
-        oldest = (
-            select(Scan.id)
+        oldest = unit.session.scalars(
+            select(Scan)
             .where(Scan.status == "queued", Scan.admitted_at.is_(None), Scan.simulated.is_(False))
             .order_by(Scan.created_at, Scan.id)
             .limit(room)
         )
-        unit.session.execute(
-            update(Scan)
-            .where(Scan.id.in_(oldest))
-            .values(admitted_at=unit.now())
-            .execution_options(synchronize_session=False)
-        )
+        put_off = [scan for scan in oldest if not _admit(unit, scan)]
+        if put_off:
+            request_effect(unit, "scan.dispatch", {}, after=TARGET_SPAN / TARGET_MOST)
     waiting = unit.session.scalars(
         select(Scan).where(Scan.status == "queued", Scan.admitted_at.is_not(None)).order_by(Scan.created_at)
     )
     return [AdmittedScan(scan.id, scan.engagement_id, scan.workflow_id, scan.tool) for scan in waiting]
+
+
+def _admit(unit: Unit, scan: Scan) -> bool:
+    """Admit the scan, unless its target has been scanned too often of late, by whichever tenants."""
+    if TOOLS[scan.tool].needs_proof:
+        endpoint = proofs.find_proof(unit, scan.asset_id).endpoint
+        control = unit.at_home(Home.ACCOUNT).session
+        if endpoint not in settings().allowed_targets and not directory.book_target(
+            control, endpoint, most=TARGET_MOST, span=TARGET_SPAN
+        ):
+            return False
+    scan.admitted_at = unit.now()
+    unit.session.flush()
+    return True
 
 
 def _concurrent_scans(unit: Unit) -> int:

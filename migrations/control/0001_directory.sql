@@ -35,6 +35,8 @@ CREATE TABLE auth.open_scans (
     admitted boolean NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (tenant_id, scan_id));
 CREATE INDEX ON auth.open_scans (since);
 
+CREATE TABLE auth.target_visits (endpoint text PRIMARY KEY, since timestamptz NOT NULL, visits integer NOT NULL);
+
 -- Mirrors: triggers on the tenants' tables keep the directory in the same transaction.
 
 CREATE FUNCTION auth.mirror_tenant() RETURNS trigger LANGUAGE plpgsql
@@ -230,6 +232,16 @@ CREATE FUNCTION auth.tenants_with_open_scans() RETURNS SETOF uuid LANGUAGE sql S
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT s.tenant_id FROM auth.open_scans s WHERE s.admitted $$;
 
+CREATE FUNCTION auth.book_target(wanted text, most integer, span interval) RETURNS boolean LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    DELETE FROM auth.target_visits WHERE since < now() - interval '1 day' AND endpoint <> wanted;
+    INSERT INTO auth.target_visits AS v (endpoint, since, visits) VALUES (wanted, now(), 1)
+    ON CONFLICT (endpoint) DO UPDATE SET
+        visits = CASE WHEN v.since <= now() - span THEN 1 ELSE v.visits + 1 END,
+        since = CASE WHEN v.since <= now() - span THEN now() ELSE v.since END
+    WHERE v.visits < most OR v.since <= now() - span;
+    RETURN FOUND; END $$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.mirror_tenant(), auth.mirror_placement(), auth.mirror_membership(),
     auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan() TO sentinel_owner;
@@ -238,5 +250,6 @@ GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, 
     auth.open_session(bytea, uuid, uuid, interval, interval, text, text), auth.close_session(bytea),
     auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[]) TO sentinel_app;
 GRANT EXECUTE ON FUNCTION auth.claim_effects(text[], integer, interval), auth.next_effect_due(text[]),
-    auth.list_open_scans(interval), auth.tenants_with_open_scans() TO sentinel_worker;
+    auth.list_open_scans(interval), auth.tenants_with_open_scans(), auth.book_target(text, integer, interval)
+    TO sentinel_worker;
 GRANT USAGE ON SCHEMA auth TO sentinel_app, sentinel_worker, sentinel_owner;

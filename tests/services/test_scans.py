@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.core.errors import Conflict, NotFound, PermissionDenied
 from app.core.permissions import Permission
-from app.db.units import Units
+from app.db.units import Home, Units
 from app.models.findings import Finding, FindingSighting
 from app.models.trails import Effect
 from app.scanners.probes import Artefact, Fault
@@ -44,8 +44,6 @@ def test_worker_claims_completes_once(tenant: Made, worker_units: Units) -> None
     _asset, scan = queued_text_scan(tenant)
     with tenant_scope(tenant.id):
         for _ in range(2):
-            from app.db.units import Home
-
             with worker_units.open(Home.CONTENT, WORKER) as unit:
                 admitted = scans.admit_scans(unit)
                 unit.commit()
@@ -72,8 +70,6 @@ def test_worker_claims_completes_once(tenant: Made, worker_units: Units) -> None
 
 def test_second_scan_reopens_resolved_keeps_accepted(tenant: Made, worker_units: Units) -> None:
     """A finding seen again is the same row: open if it was resolved, untouched if it was accepted."""
-    from app.db.units import Home
-
     asset, first = queued_text_scan(tenant)
     other = replace(FAULT, rule="other")
     for status_of_other, number in (("open", 1), ("accepted", 2)):
@@ -99,8 +95,6 @@ def test_second_scan_reopens_resolved_keeps_accepted(tenant: Made, worker_units:
 
 def test_cap_holds_and_slot_frees(tenant: Made, worker_units: Units) -> None:
     """No more scans are admitted than the plan allows; the next one gets the slot that a cancel frees."""
-    from app.db.units import Home
-
     ids = [queued_text_scan(tenant)[1].id for _ in range(7)]
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
         admitted = [a.scan_id for a in scans.admit_scans(unit)]
@@ -149,3 +143,28 @@ def test_viewer_cannot_start(tenant: Made) -> None:
     viewer = replace(tenant.actor, permissions=frozenset({Permission.SCANS_READ, Permission.ASSETS_READ}))
     with tenant.unit(actor=viewer) as unit, pytest.raises(PermissionDenied):
         scans.start_scan(unit, asset.id, tool="text")
+
+
+def test_one_target_is_not_scanned_too_often_whoever_asks(
+    tenants: Callable[[], Made], worker_units: Units, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over all tenants a host and port is scanned only so often; what is put off is looked at again."""
+    monkeypatch.setattr(scans, "TARGET_MOST", 3)
+    admitted, later = 0, 0
+    for number in range(2):
+        tenant = tenants()
+        with tenant.unit() as unit:
+            asset = assets.add_web_asset(unit, name="Shop", address=f"https://busy-{tenant.slug[:1]}.example.com/")
+            proof = proofs.get_proof(unit, asset.id)
+            proof.proven_at, proof.expires_at = unit.now(), unit.now() + proofs.PROOF_LASTS
+            for _ in range(2):
+                scans.start_scan(unit, asset.id, tool="posture")
+            unit.commit()
+        with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
+            admitted += len(scans.admit_scans(unit))
+            unit.commit()
+        with tenant.unit() as unit:
+            due = unit.session.scalars(select(Effect).where(Effect.done_at.is_(None)))
+            later += sum(1 for effect in due if effect.due_at > unit.now())
+        assert admitted == (2, 3)[number]
+    assert later == 1
