@@ -2,8 +2,9 @@
 
 from temporalio.client import Client
 
+from app.core.crypto import KeyRing
 from app.core.settings import Settings
-from app.workflows.codec import KeyRing, data_converter
+from app.workflows.codec import data_converter
 from app.workflows.interceptors import TenantInterceptor
 from app.workflows.names import queue_name, workflow_id
 

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -28,6 +27,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
+from app.core.crypto import KeyRing
 from app.workflows.names import tenant_of_workflow
 
 ENCODING = b"binary/sentinel-aes256gcm"
@@ -36,12 +36,6 @@ _FRESH_SECONDS = 60.0
 # A workflow task lasts 10 s: a database that is away for less costs no failed task.
 _PATIENCE_SECONDS = 6.0
 _PAUSE_SECONDS = 0.25
-
-
-class KeyRing(Protocol):
-    """Gives a tenant's data key of 32 bytes. Raises LookupError where the tenant has none, or no longer."""
-
-    def data_key(self, tenant_id: UUID) -> bytes: ...
 
 
 class PayloadRefused(ApplicationError):

@@ -179,8 +179,10 @@ def test_a_database_that_comes_back_gets_the_result(with_temporal: Run, tenant_i
     with_temporal(scenario)
 
 
-def test_a_probe_that_breaks_is_tried_three_times_and_then_the_scan_fails(with_temporal: Run, tenant_id: UUID) -> None:
-    """Three attempts, then a failed scan whose reason holds nothing of the error's words."""
+def test_a_probe_that_breaks_is_tried_three_times_and_then_the_scan_fails(
+    with_temporal: Run, tenant_id: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three attempts, then a failed scan; neither its reason nor a log holds the error's words."""
 
     async def scenario(shop: Any) -> None:
         row = shop.records.add(tenant_id)
@@ -190,6 +192,8 @@ def test_a_probe_that_breaks_is_tried_three_times_and_then_the_scan_fails(with_t
                 outcome = await (await shop.begin(row)).result()
         assert (outcome.status, row.status, shop.probe.runs) == ("failed", "failed", 3)
         assert row.reason == "The probe failed."
+        assert "a probe failed: RuntimeError" in caplog.text
+        assert "needle" not in caplog.text
 
     with_temporal(scenario)
 
@@ -208,20 +212,23 @@ def test_a_hostile_target_is_a_failed_scan_and_no_retry(with_temporal: Run, tena
     with_temporal(scenario)
 
 
-def test_a_result_that_cannot_be_recorded_fails_the_scan(with_temporal: Run, tenant_id: UUID) -> None:
-    """A mistake of ours in recording ends the scan as failed instead of holding it open for ever."""
+def test_a_result_that_cannot_be_recorded_fails_the_scan(
+    with_temporal: Run, tenant_id: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mistake of ours in recording ends the scan as failed, not open for ever, and logs none of the error's words."""
 
     async def scenario(shop: Any) -> None:
         row = shop.records.add(tenant_id)
 
         def broken(scan_id: UUID, artefact: Artefact) -> None:
-            raise ValueError("a mistake")
+            raise ValueError("needle")
 
         shop.records.complete = broken
         async with shop.scanning().worker_of(tenant_id):
             with tenant_scope(tenant_id):
                 await asyncio.wait_for((await shop.begin(row)).result(), 30)
         assert (row.status, row.reason) == ("failed", "The result could not be recorded.")
+        assert "needle" not in caplog.text
 
     with_temporal(scenario)
 

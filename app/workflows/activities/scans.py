@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
@@ -71,17 +72,24 @@ class RecordActivities:
 
 @contextlib.contextmanager
 def _mistakes_end() -> Iterator[None]:
-    """Let what passes be retried without end, and what does not only a few times."""
+    """Let what passes be retried without end, and what does not only a few times.
+
+    An error's words can hold what is being recorded, so that neither Temporal nor a log gets them.
+    """
     try:
         yield
-    except _PASSING:
-        raise
     except Exception as error:
-        if isinstance(error, AppError) and error.status >= 500:
-            raise
-        last = activity.info().attempt >= _MISTAKES
-        log.exception("a record failed, attempt %s", activity.info().attempt)
+        passes = isinstance(error, _PASSING) or (isinstance(error, AppError) and error.status >= 500)
+        attempt = activity.info().attempt
+        log.warning("a record failed at attempt %s: %s", attempt, _place_of(error))
+        last = not passes and attempt >= _MISTAKES
         raise ApplicationError("a record failed", type=type(error).__name__, non_retryable=last) from None
+
+
+def _place_of(error: Exception) -> str:
+    """Return the kind of an error and the line that raised it, without its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {frames[-1].filename}:{frames[-1].lineno}" if frames else type(error).__name__
 
 
 class ProbeActivities:
@@ -108,6 +116,10 @@ class ProbeActivities:
                 context = contextvars.copy_context()
                 work = functools.partial(context.run, self._run, ticket, stop, self._steps(ticket))
                 artefact = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except Exception as error:
+            log.warning("a probe failed: %s", _place_of(error))
+            raise ApplicationError("the probe failed", type=type(error).__name__) from None
+        else:
             if stop.is_set():
                 raise ApplicationError("the worker stops", type="WorkerStops")
             return _fitting(artefact)
