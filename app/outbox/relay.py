@@ -1,6 +1,7 @@
 """The relay: claims due effects by (tenant, kind), carries each out as its tenant, and marks it done."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app.db import directory
 from app.db.engines import NOBODY
@@ -160,6 +161,9 @@ class Relay:
                 self._finish(effect)
             except Postponed:
                 self._again(effect, None, bound)
+            except OperationalError as error:  # the database was away or busy: no fault of the effect's
+                bound.info("relay.database_busy", error=type(error.orig).__name__)
+                self._again(effect, None, bound)
             except Exception as error:
                 bound.warning("relay.effect_failed", error=type(error).__name__)
                 self._again(effect, type(error).__name__, bound)
@@ -180,16 +184,26 @@ class Relay:
             unit.commit()
 
     def _again(self, effect: directory.ClaimedEffect, problem: str | None, bound: Any) -> None:
-        try:
-            with self._units.open(Home(effect.home), RELAY) as unit:
-                row = _row(unit, effect)
-                row.attempts += 1
-                row.last_error = problem or row.last_error
-                wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 8))
-                row.due_at = unit.now() + min(wait, MOST_BACKOFF)
-                unit.commit()
-        except SQLAlchemyError:
-            bound.warning("relay.lease_runs_out")
+        """Put the effect off; while the database is away, as long as our lease lasts: who comes after would wait."""
+        deadline = time.monotonic() + LEASE.total_seconds()
+        while True:
+            try:
+                return self._put_off(effect, problem)
+            except SQLAlchemyError:
+                if time.monotonic() > deadline or self._stop.wait(self._poll):
+                    bound.warning("relay.lease_runs_out")
+                    return None
+
+    def _put_off(self, effect: directory.ClaimedEffect, problem: str | None) -> None:
+        with self._units.open(Home(effect.home), RELAY) as unit:
+            row = _row(unit, effect)
+            if row.done_at is not None:  # its commit was lost on the way to us
+                return
+            row.attempts += 1
+            row.last_error = problem or row.last_error
+            wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 8))
+            row.due_at = unit.now() + min(wait, MOST_BACKOFF)
+            unit.commit()
 
 
 def _row(unit: Unit, effect: directory.ClaimedEffect) -> OutboxColumns:
