@@ -3,6 +3,7 @@
 from flask import Blueprint, redirect, render_template, session, url_for
 from werkzeug.wrappers import Response
 
+from app.services.scans import TARGET_MOST
 from app.web.routing import Doorway, public_page
 from app.web.sessions import visitor
 
@@ -16,3 +17,9 @@ def show(_door: Doorway) -> Response | str:
         return render_template("landings/show.html")
     slug = session.get("slug")
     return redirect(url_for("overviews.show", slug=slug) if slug else url_for("tenants.index"), 303)
+
+
+@public_page(blueprint, "/about/scans")
+def scans(_door: Doorway) -> str:
+    """Explain the scans to whoever finds one in a log."""
+    return render_template("landings/scans.html", most=TARGET_MOST)
