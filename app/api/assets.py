@@ -20,7 +20,7 @@ Kind = Literal["web", "document"]
 
 
 class AssetRequest(Asked):
-    """A web address (`address`) or a document (`text`): one of the two."""
+    """A web address or a document: address or text, one of the two."""
 
     name: str = Field(max_length=120)
     address: str | None = Field(None, max_length=2_000, examples=["https://shop.example.com/"])
@@ -51,11 +51,15 @@ class AssetDetail(AssetView):
     proof: ProofView | None
 
 
-@resource(blueprint, "GET", "/assets", Permission.ASSETS_READ, query=AssetQuery, answer=Listing[AssetView])
-def index(unit: Unit, query: AssetQuery) -> Listing[AssetView]:
+class AssetPage(Listing[AssetView]):
+    """A page of assets."""
+
+
+@resource(blueprint, "GET", "/assets", Permission.ASSETS_READ, query=AssetQuery, answer=AssetPage)
+def index(unit: Unit, query: AssetQuery) -> AssetPage:
     """List assets, newest first."""
     page = assets.list_assets(unit, kind=query.kind, cursor=query.cursor, size=query.limit)
-    return Listing(items=[AssetView.model_validate(asset) for asset in page.rows], next_cursor=page.next_cursor)
+    return AssetPage(items=[AssetView.model_validate(asset) for asset in page.rows], next_cursor=page.next_cursor)
 
 
 @resource(

@@ -17,7 +17,7 @@ Status = Literal["open", "resolved", "accepted", "false_positive"]
 
 
 class FindingQuery(Paging):
-    """Which findings, newest first; `day` is that of the first sighting."""
+    """Which findings, newest first; day is that of the first sighting."""
 
     status: Status | None = None
     severity: Severity | None = None
@@ -26,7 +26,7 @@ class FindingQuery(Paging):
 
 
 class FindingView(Told):
-    """A fault of an asset; secrets and personal data in `evidence` are masked."""
+    """A fault of an asset; secrets and personal data in evidence are masked."""
 
     id: UUID
     asset_id: UUID
@@ -45,8 +45,12 @@ class FindingView(Told):
     simulated: bool = Field(description="A row of demonstration data that no scan found")
 
 
-@resource(blueprint, "GET", "/findings", Permission.FINDINGS_READ, query=FindingQuery, answer=Listing[FindingView])
-def index(unit: Unit, query: FindingQuery) -> Listing[FindingView]:
+class FindingPage(Listing[FindingView]):
+    """A page of findings."""
+
+
+@resource(blueprint, "GET", "/findings", Permission.FINDINGS_READ, query=FindingQuery, answer=FindingPage)
+def index(unit: Unit, query: FindingQuery) -> FindingPage:
     """List findings, newest first."""
     page = findings.list_findings(
         unit,
@@ -57,7 +61,7 @@ def index(unit: Unit, query: FindingQuery) -> Listing[FindingView]:
         cursor=query.cursor,
         size=query.limit,
     )
-    return Listing(items=[FindingView.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
+    return FindingPage(items=[FindingView.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
 @resource(blueprint, "GET", "/findings/<finding_id>", Permission.FINDINGS_READ, answer=FindingView, tagged=True)

@@ -26,7 +26,7 @@ class ProcessRequest(Asked):
 
 
 class MatchView(Told):
-    """Something found, from `start` to before `end`, in characters of `user_input`."""
+    """Something found, from `start` to before `end`, in characters of user_input."""
 
     kind: str
     start: int

@@ -27,7 +27,7 @@ class AttemptView(Told):
 
 
 class ProofView(Told):
-    """Publish `value` as a TXT record at `dns_name`, or as the whole file at `file_url`; one of the two is enough."""
+    """Publish the value as a TXT record at dns_name, or as the whole file at file_url; one of the two is enough."""
 
     state: Literal["proven", "unproven", "expired"]
     endpoint: str = Field(description="host:port")

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import url_for
 from pydantic import Field
 
-from app.api.findings import FindingView
+from app.api.findings import FindingPage, FindingView
 from app.api.routing import Answer, noun_blueprint, resource
 from app.api.shapes import Asked, Day, Listing, Moment, Paging, Told
 from app.core.permissions import Permission
@@ -20,7 +20,7 @@ Tool = Literal["posture", "text"]
 
 
 class ScanRequest(Asked):
-    """A scan of one asset with one tool: `posture` for a web address, `text` for a document."""
+    """A scan of one asset with one tool: posture for a web address, text for a document."""
 
     asset_id: UUID
     tool: Tool
@@ -35,7 +35,7 @@ class ScanQuery(Paging):
 
 
 class ScanView(Told):
-    """A scan; `finding_count` is set when it is done, `failure` says why it failed."""
+    """A scan; finding_count is set when it is done, failure says why it failed."""
 
     id: UUID
     asset_id: UUID
@@ -66,19 +66,23 @@ class ScanDetail(ScanView):
     steps: list[StepView]
 
 
+class ScanPage(Listing[ScanView]):
+    """A page of scans."""
+
+
 @resource(blueprint, "POST", "/scans", Permission.SCANS_WRITE, body=ScanRequest, answer=ScanView, status=202)
 def start(unit: Unit, body: ScanRequest) -> Answer:
     """Start a scan: it is accepted as queued, and Location says where to follow it."""
     return _accepted(scans.start_scan(unit, body.asset_id, tool=body.tool))
 
 
-@resource(blueprint, "GET", "/scans", Permission.SCANS_READ, query=ScanQuery, answer=Listing[ScanView])
-def index(unit: Unit, query: ScanQuery) -> Listing[ScanView]:
+@resource(blueprint, "GET", "/scans", Permission.SCANS_READ, query=ScanQuery, answer=ScanPage)
+def index(unit: Unit, query: ScanQuery) -> ScanPage:
     """List scans, newest first."""
     page = scans.list_scans(
         unit, status=query.status, asset_id=query.asset_id, day=query.day, cursor=query.cursor, size=query.limit
     )
-    return Listing(items=[ScanView.model_validate(scan) for scan in page.rows], next_cursor=page.next_cursor)
+    return ScanPage(items=[ScanView.model_validate(scan) for scan in page.rows], next_cursor=page.next_cursor)
 
 
 @resource(blueprint, "GET", "/scans/<scan_id>", Permission.SCANS_READ, answer=ScanDetail, tagged=True)
@@ -110,12 +114,12 @@ def cancel(unit: Unit, scan_id: UUID) -> Answer:
     "/scans/<scan_id>/findings",
     Permission.FINDINGS_READ,
     Permission.SCANS_READ,
-    answer=Listing[FindingView],
+    answer=FindingPage,
 )
-def list_found(unit: Unit, scan_id: UUID) -> Listing[FindingView]:
+def list_found(unit: Unit, scan_id: UUID) -> FindingPage:
     """List what a scan saw, worst first, all on one page."""
     scans.get_scan(unit, scan_id)
-    return Listing(items=[FindingView.model_validate(row) for row in findings.findings_of_scan(unit, scan_id)])
+    return FindingPage(items=[FindingView.model_validate(row) for row in findings.findings_of_scan(unit, scan_id)])
 
 
 def _accepted(scan: Scan) -> Answer:

@@ -33,12 +33,14 @@ class Told(BaseModel):
 class Paging(Asked):
     """Which page of a list."""
 
-    cursor: str | None = Field(None, max_length=400, description="`next_cursor` of the page before, same filters")
+    cursor: str | None = Field(
+        None, max_length=400, description="The next_cursor of the page before, with the same filters"
+    )
     limit: int = Field(50, ge=1, le=100, description="Rows a page")
 
 
 class Listing(Told, Generic[Item]):
-    """A page of rows; `next_cursor` is null on the last one."""
+    """A page of rows; next_cursor is null on the last one."""
 
     items: list[Item]
     next_cursor: str | None = None
@@ -52,7 +54,7 @@ class FieldProblem(Told):
 
 
 class Problem(Told):
-    """What is told of every error (RFC 9457); `errors` only where fields will not do, `permission` where one lacks."""
+    """What is told of every error (RFC 9457); errors only where fields will not do, permission where one lacks."""
 
     type: str
     title: str
@@ -78,14 +80,23 @@ def read_body(model: type[Model], largest: int | None) -> Model:
     """
     if not request.is_json:
         raise UnsupportedMediaType("The body must be JSON, sent as Content-Type: application/json.")
-    if largest is not None:
-        request.max_content_length = largest
-        if (request.content_length or 0) > largest:
-            raise PayloadTooLarge(f"The body may have at most {largest:,} bytes.")
+    sent = _bytes(largest or request.max_content_length or 0)
     try:
-        return model.model_validate_json(request.get_data(cache=False), strict=True)
+        return model.model_validate_json(sent, strict=True)
     except ValidationError as error:
         raise _refusal(error, "The body was not accepted.") from None
+
+
+def _bytes(largest: int) -> bytes:
+    """Return the body. One of unknown length is read up to `largest` and refused if it goes on: never cut off."""
+    refusal = PayloadTooLarge(f"The body may have at most {largest:,} bytes.")
+    if (request.content_length or 0) > largest:
+        raise refusal
+    request.max_content_length = largest + 1
+    sent = request.get_data(cache=False)
+    if len(sent) > largest:
+        raise refusal
+    return sent
 
 
 def read_query(model: type[Model]) -> Model:

@@ -13,7 +13,7 @@ blueprint = noun_blueprint("tenants", __name__)
 
 
 class KeyView(Told):
-    """The key of this request; `scopes` are those that hold now."""
+    """The key of this request; scopes are those that hold now."""
 
     id: UUID
     name: str

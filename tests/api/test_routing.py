@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -210,6 +211,16 @@ def test_bodies_that_will_not_do(
     if status == 422:
         assert all(set(entry) == {"field", "detail"} for entry in problem["errors"])
     assert caller.calls() == [("POST", PROCESS, status, None)]
+
+
+@pytest.mark.parametrize("size", [400_000, 3_000_000])
+def test_body_of_unknown_length_is_not_cut_off(program: Callable[..., Program], size: int) -> None:
+    """A body that comes in chunks is refused as too large, too, and not read as if it had ended."""
+    stream = BytesIO(b'{"user_input": "' + b"x" * size + b'"}')
+    answer = program().post(
+        PROCESS, input_stream=stream, content_type="application/json", environ_overrides={"wsgi.input_terminated": True}
+    )
+    assert_problem(answer, 413, "payload-too-large")
 
 
 def test_fields_are_named(program: Callable[..., Program]) -> None:
