@@ -32,7 +32,7 @@ from app.workflows.names import tenant_of_workflow
 
 ENCODING = b"binary/sentinel-aes256gcm"
 _NONCE_BYTES = 12
-_FRESH_SECONDS = 60.0
+_FRESH_SECONDS = 5.0
 # A workflow task lasts 10 s: a database that is away for less costs no failed task.
 _PATIENCE_SECONDS = 6.0
 _PAUSE_SECONDS = 0.25
@@ -53,7 +53,7 @@ class _Held:
 
 
 class HeldKeys:
-    """Keys at hand for a minute, and for as long as the key ring cannot be reached; a key that is gone is forgotten."""
+    """Keys at hand for seconds, and for as long as the key ring cannot be reached; a key that is gone is forgotten."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
