@@ -1,0 +1,283 @@
+"""Every route of the running application: its permission, and what it tells of another tenant."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from app.core.ids import new_id
+from app.core.permissions import Permission
+from app.core.settings import settings
+from app.db.units import Units
+from app.factory import create_app
+from app.local import assets
+from tests.peers import rows
+from tests.peers.programs import Program, issue, stock
+from tests.peers.rows import Shape
+from tests.peers.tenants import Made
+from tests.peers.visitors import Person
+
+PUBLIC = {
+    "api_references.document": "describes the API, the same for everybody",
+    "api_references.page": "describes the API, the same for everybody",
+    "health.health": "whether the process runs",
+    "health.metrics": "sums over all tenants; asks for a token outside development",
+    "health.ready": "which parts answer",
+    "landings.show": "what Sentinel is",
+    "logins.create": "signing in",
+    "logins.end": "signing out",
+    "logins.new": "signing in",
+    "signups.create": "signing up",
+    "signups.new": "signing up",
+    "signups.slug": "tells whether a slug is free, as signing up itself does",
+    "statics.show": "the kit's files, the same for everybody",
+    "tenants.index": "lists the tenants of whoever is signed in, by the session alone",
+}
+KEYED = {"api_tenants.current": "tells a key of its own tenant, whatever its scopes"}
+
+# Which table a name in an address means.
+TABLES = {
+    "asset_id": "shared.assets",
+    "finding_id": "shared.findings",
+    "key_id": "account.api_keys",
+    "scan_id": "shared.scans",
+}
+FORM = {"status": "accepted", "tool": "text"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """The front end, built."""
+    assets.build_assets()
+
+
+@pytest.fixture
+def app(environment: object, postgres_server: object) -> Iterator[Flask]:
+    """The tenants' application."""
+    made = create_app()
+    yield made
+    made.extensions["sentinel"].units.engines.dispose()
+
+
+@dataclass(frozen=True)
+class Side:
+    """A tenant with its owner at a browser, a program with all scopes, and ids of what it has."""
+
+    made: Made
+    person: Person
+    program: Program
+    ids: dict[str, UUID]
+
+
+@pytest.fixture
+def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple[Side, Side]:
+    """Two tenants."""
+    address = settings().base_url.replace("http://", "https://")
+
+    def side() -> Side:
+        made = tenants()
+        person = Person(app, address)
+        person.get("/login")
+        assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
+        person.slug = made.slug
+        assert person.get(person.at("/keys/new")).status_code == 200
+        key_id, secret = issue(made)
+        program = Program(app.test_client(), address, made, key_id, secret)
+        return Side(made, person, program, {**stock(made, worker_units).ids, "key_id": key_id})
+
+    return side(), side()
+
+
+def every_rule(app: Flask) -> list[Rule]:
+    """Return every route, but for the methods that Flask adds."""
+    return sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint))
+
+
+def methods(rule: Rule) -> list[str]:
+    """Return the methods of a route that are its own."""
+    return sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+
+
+def with_id(app: Flask) -> list[Rule]:
+    """Return the routes whose address names a thing of a tenant."""
+    return [rule for rule in every_rule(app) if rule.arguments & TABLES.keys()]
+
+
+def ask(side: Side, rule: Rule, method: str, slug: str, ids: dict[str, Any]) -> TestResponse:
+    """Ask a route as the side's person or program, with the ids given."""
+    path = rule.rule.replace("<slug>", slug)
+    for name, value in ids.items():
+        path = path.replace(f"<uuid:{name}>", str(value)).replace(f"<{name}>", str(value))
+    if path.startswith("/t/"):
+        return side.person.get(path) if method == "GET" else side.person.post(path, dict(FORM))
+    return side.program.ask(method, path)
+
+
+def test_every_route_names_its_permission(app: Flask) -> None:
+    """A route has a permission, or it is listed here with a reason; no reason is left over."""
+    unnamed = {
+        rule.endpoint
+        for rule in every_rule(app)
+        if getattr(app.view_functions[rule.endpoint], "permission", None) is None
+    }
+    assert unnamed ^ (PUBLIC.keys() | KEYED.keys()) == set()
+    for rule in every_rule(app):
+        permission = getattr(app.view_functions[rule.endpoint], "permission", None)
+        assert permission is None or permission in set(Permission), rule.endpoint
+        if rule.rule.startswith("/t/"):
+            assert permission is not None, f"{rule.endpoint} is a tenant's page without a permission"
+    for endpoint in KEYED:
+        assert app.view_functions[endpoint].keyed
+
+
+def test_every_address_is_understood(app: Flask) -> None:
+    """Each name in an address is a tenant's slug, a known kind of thing, or a file of the kit."""
+    names = {name for rule in every_rule(app) for name in rule.arguments}
+    assert names == {"slug", "name", *TABLES}
+    assert {rule.endpoint for rule in every_rule(app) if "name" in rule.arguments} == {"statics.show"}
+
+
+def test_another_tenants_things_are_not_found(
+    app: Flask, sides: tuple[Side, Side], every_shape: list[Shape], outside: psycopg.Connection[Any]
+) -> None:
+    """Every route answers 404 to the real id of another tenant's thing, as to one that is nowhere; no row changes."""
+    a, b = sides
+    before = {shape.name: rows.state(outside, shape, a.made.id) for shape in every_shape}
+    wrong, asked = [], 0
+    for rule in with_id(app):
+        named = {name: a.ids[name] for name in rule.arguments if name in TABLES}
+        nowhere = {name: new_id() for name in named}
+        for method in methods(rule):
+            theirs = ask(b, rule, method, b.made.slug, named)
+            nothing = ask(b, rule, method, b.made.slug, nowhere)
+            asked += 1
+            if (theirs.status_code, nothing.status_code) != (404, 404):
+                wrong.append((rule.endpoint, method, theirs.status_code, nothing.status_code))
+    assert wrong == []
+    assert asked >= 10
+    assert {shape.name: rows.state(outside, shape, a.made.id) for shape in every_shape} == before
+
+
+def test_ones_own_things_are_found(app: Flask, sides: tuple[Side, Side]) -> None:
+    """The same routes with one's own ids answer: a 404 above is not an address that leads nowhere."""
+    a, _b = sides
+    wrong = []
+    for rule in with_id(app):
+        for method in methods(rule):
+            answer = ask(a, rule, method, a.made.slug, {n: a.ids[n] for n in rule.arguments if n in TABLES})
+            if answer.status_code in (400, 401, 403, 404) or answer.status_code >= 500:
+                wrong.append((rule.endpoint, method, answer.status_code))
+    assert wrong == []
+
+
+MALFORMED = ("1", "x", "..", "%00", "' OR 1=1", "0" * 33, f"{new_id()}x", "\N{SNOWMAN}")
+
+
+def test_a_malformed_id_is_not_found(app: Flask, sides: tuple[Side, Side]) -> None:
+    """An id that cannot be one is answered 404, not an error of the database."""
+    _a, b = sides
+    wrong = []
+    for malformed in MALFORMED:
+        for rule in with_id(app):
+            for method in methods(rule):
+                named = {name: malformed for name in rule.arguments if name in TABLES}
+                answer = ask(b, rule, method, b.made.slug, named)
+                if answer.status_code not in (404, 405, 308):  # `..` leads to another address
+                    wrong.append((rule.endpoint, method, malformed, answer.status_code))
+    assert wrong == []
+
+
+def test_a_tenant_one_is_no_member_of_is_not_found(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Every page of another tenant answers 404, the same as a tenant that does not exist."""
+    a, b = sides
+    for rule in (rule for rule in every_rule(app) if "slug" in rule.arguments):
+        for method in methods(rule):
+            named = {name: a.ids[name] for name in rule.arguments if name in TABLES}
+            theirs = ask(b, rule, method, a.made.slug, named)
+            nobodys = ask(b, rule, method, f"t-{secrets.token_hex(5)}", named)
+            assert (theirs.status_code, nobodys.status_code) == (404, 404), (rule.endpoint, method)
+            assert a.made.slug not in theirs.text.replace(f"/t/{a.made.slug}", "")
+
+
+def test_signed_out_one_is_asked_to_sign_in(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Signed out, every page leads to the sign-in, whether the tenant exists or not; nothing else is told."""
+    a, _b = sides
+    stranger = Side(a.made, Person(app, a.person.base_url), a.program, a.ids)
+    stranger.person.get("/login")
+    for rule in (rule for rule in every_rule(app) if "slug" in rule.arguments):
+        for method in methods(rule):
+            answers = []
+            for slug in (a.made.slug, "t-" + "0" * (len(a.made.slug) - 2)):
+                answer = ask(stranger, rule, method, slug, {n: a.ids[n] for n in rule.arguments if n in TABLES})
+                answers.append((answer.status_code, answer.location.replace(slug, ""), answer.text.replace(slug, "")))
+            assert answers[0] == answers[1], (rule.endpoint, method)
+            assert answers[0][0] == 303 and answers[0][1].startswith("/login"), (rule.endpoint, method, answers[0])
+
+
+def test_without_a_key_nothing_is_told(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Every resource with a key answers 401 without one, with a wrong one, and with a browser's cookie alone."""
+    a, _b = sides
+    for rule in every_rule(app):
+        if not getattr(app.view_functions[rule.endpoint], "keyed", False):
+            continue
+        path = rule.rule
+        for name in rule.arguments:
+            path = path.replace(f"<{name}>", str(a.ids[name]))
+        for method in methods(rule):
+            for headers in ({}, {"X-API-Key": "sk_wrong"}, {"X-API-Key": a.program.secret[:-1] + "x"}):
+                assert a.program.ask(method, path, headers=headers).status_code == 401, (rule.endpoint, headers)
+            cookie_only = a.person.client.open(path, method=method, base_url=a.person.base_url)
+            assert cookie_only.status_code == 401, rule.endpoint
+
+
+def test_a_form_without_its_token_is_refused(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Every POST of a page without the CSRF token, or with another session's, answers 400 and changes nothing."""
+    a, b = sides
+    for rule in every_rule(app):
+        if "POST" not in methods(rule) or getattr(app.view_functions[rule.endpoint], "keyed", False):
+            continue
+        path = rule.rule.replace("<slug>", a.made.slug)
+        for name in rule.arguments & TABLES.keys():
+            path = path.replace(f"<uuid:{name}>", str(a.ids[name]))
+        for token in ("", b.person.token):
+            answer = a.person.post(path, {"csrf_token": token, **FORM})
+            assert answer.status_code == 400, (rule.endpoint, token)
+
+
+def fingerprints(outside: psycopg.Connection[Any], without: frozenset[str]) -> dict[str, tuple[int, str]]:
+    """Return count and digest of every table of the database, but for those named."""
+    names = outside.execute(
+        "SELECT schemaname || '.' || tablename FROM pg_tables "
+        "WHERE schemaname IN ('control', 'account', 'shared', 'auth')"
+    ).fetchall()
+    found = {
+        name: outside.execute(
+            f"SELECT count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {name} t".encode()
+        ).fetchone()
+        for (name,) in names
+        if name not in without
+    }
+    outside.rollback()
+    return found
+
+
+def test_a_get_changes_nothing(app: Flask, sides: tuple[Side, Side], outside: psycopg.Connection[Any]) -> None:
+    """No GET writes a row, but for the row of a call that each request with a key leaves."""
+    a, _b = sides
+    before = fingerprints(outside, frozenset({"shared.api_calls"}))
+    asked = 0
+    for rule in every_rule(app):
+        if "GET" not in methods(rule) or "name" in rule.arguments:
+            continue
+        answer = ask(a, rule, "GET", a.made.slug, {name: a.ids[name] for name in rule.arguments & TABLES.keys()})
+        assert answer.status_code < 500 or rule.endpoint == "health.ready", rule.endpoint
+        asked += 1
+    assert asked >= 20
+    assert fingerprints(outside, frozenset({"shared.api_calls"})) == before
