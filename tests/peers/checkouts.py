@@ -91,7 +91,7 @@ class Run:
 
     def health(self, address: str) -> int:
         """The status of its /health."""
-        with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:
             return int(answer.status)
 
     def children(self) -> dict[str, int]:
