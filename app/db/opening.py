@@ -24,6 +24,8 @@ _RIGHTS = text(
         WHEN EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                      WHERE c.relowner IN (SELECT oid FROM held) AND c.relkind IN ('r', 'p')
                        AND (n.nspname IN ('control', 'account', 'auth', 'shared') OR n.nspname ~ '^t_[0-9a-f]{32}$'))
+          OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspowner IN (SELECT oid FROM held)
+                     AND (n.nspname IN ('control', 'account', 'auth', 'shared') OR n.nspname ~ '^t_[0-9a-f]{32}$'))
             THEN 'owns tables of tenants'
         END FROM held
     """

@@ -47,7 +47,9 @@ FUNCTIONS = {
         ),
         APP,
     ),
-    **dict.fromkeys(("claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER),
+    **dict.fromkeys(
+        ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
+    ),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
 NOT_FILTERED = frozenset({"after", "attempts", "before", "notes", "payload", "permissions", "scopes"})
