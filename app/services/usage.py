@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.findings import Finding
@@ -33,20 +34,31 @@ class Series:
 def note_call(
     unit: Unit, *, method: str, endpoint: str, status: int, microseconds: int, verdict: str | None = None
 ) -> None:
-    """Write down one authenticated call of the JSON API, in the unit's transaction."""
-    unit.session.add(
-        ApiCall(
-            at=unit.now(),
-            key_id=unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
-            key_name=unit.actor.label,
-            method=method,
-            endpoint=endpoint,
-            status=status,
-            microseconds=microseconds,
-            request_id=unit.actor.request_id or "",
-            verdict=verdict,
-        )
+    """Write down one authenticated call of the JSON API, in the unit's transaction.
+
+    A plain INSERT: through the ORM's flush it cost a quarter of the whole request besides the view.
+    """
+    unit.session.execute(
+        _CALL,
+        {
+            "id": new_id(),
+            "at": unit.now(),
+            "key": unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
+            "name": unit.actor.label,
+            "method": method,
+            "endpoint": endpoint,
+            "status": status,
+            "microseconds": microseconds,
+            "request": unit.actor.request_id or "",
+            "verdict": verdict,
+        },
     )
+
+
+_CALL = text(
+    "INSERT INTO api_calls (id, at, key_id, key_name, method, endpoint, status, microseconds, request_id, verdict) "
+    "VALUES (:id, :at, :key, :name, :method, :endpoint, :status, :microseconds, :request, :verdict)"
+)
 
 
 def daily(unit: Unit, *, days: int = 30) -> dict[str, Series]:
