@@ -106,4 +106,4 @@ def process(_unit: Unit, body: ProcessRequest) -> Answer:
         redacted_text=found.redacted,
         policy_version=found.policy_version,
     )
-    return Answer(view, verdict="blocked" if found.blocked else "passed")
+    return Answer(view, verdict="blocked" if found.blocked else "allowed")

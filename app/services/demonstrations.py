@@ -83,7 +83,7 @@ def write_day(unit: Unit, hosts: Sequence[UUID], *, seed: int) -> None:
         _simulated_scan(unit, chance.choice(list(hosts)), chance)
     for _ in range(chance.randint(3, 30)):
         method, endpoint, status = chance.choices(_CALLS, (12, 4, 1))[0]
-        verdict = chance.choice(("blocked", "passed", "passed")) if endpoint.endswith("process") else None
+        verdict = chance.choice(("blocked", "allowed", "allowed")) if endpoint.endswith("process") else None
         usage.note_call(
             unit,
             method=method,

@@ -270,7 +270,7 @@ def test_calls_are_written_with_their_status(program: Callable[..., Program]) ->
     assert caller.calls() == [
         ("GET", SCANS, 200, None),
         ("POST", PROCESS, 200, "blocked"),
-        ("POST", "/process", 200, "passed"),
+        ("POST", "/process", 200, "allowed"),
         ("GET", f"{SCANS}/<scan_id>", 404, None),
         ("POST", SCANS, 403, None),
     ]
