@@ -199,9 +199,9 @@ class Relay:
             row = _row(unit, effect)
             if row.done_at is not None:  # its commit was lost on the way to us
                 return
-            row.attempts += 1
+            row.attempts += problem is not None
             row.last_error = problem or row.last_error
-            wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 8))
+            wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 9))
             row.due_at = unit.now() + min(wait, MOST_BACKOFF)
             unit.commit()
 
