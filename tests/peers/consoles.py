@@ -17,10 +17,11 @@ from tests.peers.workers import ROOT, working
 
 @dataclass(frozen=True)
 class Console:
-    """A running console: its address, and the plain demonstration target's."""
+    """A running console: its address, the plain demonstration target's, and both targets as `address:port`."""
 
     address: str
     target: str
+    targets: str
     logs: Path
 
     def log(self, name: str) -> str:
@@ -60,7 +61,7 @@ def serving(environment: Mapping[str, str], logs: Path) -> Iterator[Console]:
     ):
         worker.wait_for("worker.ready", 60)
         _until_it_answers(f"{address}/health", logs / "web.log")
-        yield Console(address, f"http://127.0.0.1:{plain}/", logs)
+        yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs)
 
 
 def _until_it_answers(url: str, log: Path) -> None:
