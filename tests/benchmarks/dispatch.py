@@ -1,24 +1,18 @@
-"""How soon an accepted scan begins on a queue that nobody polled, and what a worker of 10,000 tenants weighs.
+"""How soon an accepted scan begins on a queue that nobody polled: real rows, relay, worker process and Temporal.
 
 `python -m tests.benchmarks.dispatch` prints one JSON line a figure.
 """
 
-import asyncio
 import json
 import os
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-from temporalio.service import RPCError
+from unittest.mock import patch
 
 from app.core.settings import settings
 from app.db.migrate import migrate
@@ -28,24 +22,13 @@ from app.local.postgres import SUPERUSER
 from app.local.postgres import start as start_postgres
 from app.local.temporal import TemporalServer
 from app.outbox.wakers import Waker
-from app.scanners.probes import Artefact, Ticket
 from app.services import assets, scans
-from app.tenancy.context import tenant_scope
-from app.workflows.activities.scans import ProbeActivities, RecordActivities
-from app.workflows.client import connect_to
-from app.workflows.dispatch import start
-from app.workflows.hosts import Duties, TenantWorkers
-from app.workflows.scans import ScanWorkflow
-from tests.peers.keyrings import MemoryKeyRing
-from tests.peers.scanrecords import MemoryScanRecords
 from tests.peers.workers import working
 from tests.plugins.servers import MIGRATED, Database, settings_of
 from tests.services.conftest import Made, make_tenant
 
 KEYS = ("SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")
 COLD_STARTS = 40
-TENANTS = 10_000
-ACTIVE = 100
 Figure = dict[str, Any]
 
 
@@ -65,40 +48,13 @@ def figures() -> list[Figure]:
             temporal.wait()
             keys = {key: b64encode(secrets.token_bytes(32)).decode() for key in KEYS}
             environment = {**settings_of(database, keys), "TEMPORAL_ADDRESS": temporal.address}
-            os.environ.update(environment)
-            settings.cache_clear()
-            cold = _cold(environment, directory)
-            return [*cold, *asyncio.new_event_loop().run_until_complete(_many(temporal.address))]
+            with patch.dict(os.environ, environment):
+                settings.cache_clear()
+                return _cold(environment, directory)
         finally:
+            settings.cache_clear()
             temporal.stop()
             postgres.kill()
-
-
-class _Bench:
-    """A worker's parts with rows in memory: what is measured is Temporal and our way through it."""
-
-    def __init__(self, client: Any, run: Callable[..., Artefact], **limits: Any) -> None:
-        self.client, self.records = client, MemoryScanRecords()
-        activities = [*RecordActivities(self.records).all(), *ProbeActivities(run).all()]
-        duties = Duties(client, [ScanWorkflow], activities, ThreadPoolExecutor(16), ThreadPoolExecutor(16))
-        self.hosts = TenantWorkers(duties.worker_of, self.records.open_tenants, **limits)
-        self.hosting = asyncio.create_task(self.hosts.run())
-
-    async def dispatch(self, tenant_id: Any) -> Any:
-        row = self.records.add(tenant_id)
-        with tenant_scope(tenant_id):
-            self.hosts.ensure(tenant_id)
-            while True:
-                try:
-                    await start(self.client, tenant_id, row)
-                except RPCError:  # a busy machine: as the relay does, ask again
-                    continue
-                return row
-
-
-def _long(ticket: Ticket, stop: Any, tell: Any) -> Artefact:
-    stop.wait(120)
-    return Artefact(ticket.tool)
 
 
 def _cold(environment: dict[str, str], directory: Path) -> list[Figure]:
@@ -135,44 +91,11 @@ def _scanned(tenant: Made) -> Any:
                 return scan
 
 
-async def _many(address: str) -> list[Figure]:
-    """10,000 tenants that the process has served once or not, 100 of them with a probe that runs."""
-    before = _resident()
-    bench = _Bench(await connect_to(address, "default", MemoryKeyRing()), _long, cap=ACTIVE)
-    tenants = [uuid4() for _ in range(TENANTS)]
-    for tenant_id in tenants:
-        bench.records.add(tenant_id, status="done")
-    await asyncio.sleep(0.1)
-    began = time.monotonic()
-    rows = [await bench.dispatch(tenant_id) for tenant_id in tenants[:ACTIVE]]
-    while any(row.status != "running" for row in rows):
-        await asyncio.sleep(0.05)
-    took = time.monotonic() - began
-    await asyncio.sleep(5)
-    size, polling = _resident(), len(bench.hosts.polling)
-    bench.hosting.cancel()
-    return [
-        _figure(
-            "worker with 100 of 10,000 tenants active, resident (this process)", size, "MB", 300.0, baseline=before
-        ),
-        _figure("queues polled with 100 of 10,000 tenants active", polling, "queues", float(ACTIVE)),
-        _figure("until 100 tenants' scans have all begun", took, "s", None),
-    ]
+def _figure(name: str, value: float, unit: str, goal: float | None) -> Figure:
+    return {"name": name, "value": round(value, 1), "unit": unit, "baseline": None, "ratio": None, "goal": goal}
 
 
-def _figure(name: str, value: float, unit: str, goal: float | None, *, baseline: float | None = None) -> Figure:
-    ratio = None if not baseline else round(value / baseline, 2)
-    return {
-        "name": name,
-        "value": round(value, 1),
-        "unit": unit,
-        "baseline": None if baseline is None else round(baseline, 1),
-        "ratio": ratio,
-        "goal": goal,
-    }
-
-
-def _resident(process: int | str = "self") -> float:
+def _resident(process: int) -> float:
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -180,5 +103,3 @@ def _resident(process: int | str = "self") -> float:
 if __name__ == "__main__":
     for figure in figures():
         print(json.dumps(figure))
-    sys.stdout.flush()
-    os._exit(0)
