@@ -44,8 +44,13 @@ def begin_statement(scope: Scope) -> str:
     )
 
 
-def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") -> Engine:
-    """Return an engine whose transactions begin in the scope of their connection's execution options."""
+def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel", pooled: bool = False) -> Engine:
+    """Return an engine whose transactions begin in the scope of their connection's execution options.
+
+    `pooled`: a transaction pooler stands before Postgres. Statements are then not prepared on the server, since the
+    next one may reach another server connection.
+    """
+    prepare_after = None if pooled else 5
     engine = create_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
@@ -53,7 +58,7 @@ def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel") 
         pool_timeout=5,
         pool_pre_ping=False,
         hide_parameters=True,  # an error's text, and so the log, shows no value
-        connect_args={"connect_timeout": 5, "application_name": application},
+        connect_args={"connect_timeout": 5, "application_name": application, "prepare_threshold": prepare_after},
     )
 
     @event.listens_for(engine, "connect")

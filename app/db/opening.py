@@ -53,8 +53,12 @@ def open_units(
     clock: Clock | None = None,
     application: str = "sentinel",
 ) -> Units:
-    """Return the units of work of a process. Connects with the first use, so that it may be called before a fork."""
-    engine = make_engine(url, pool_size=settings.database_pool_size, application=application)
+    """Return the units of work of a process. Connects with the first use, so that it may be called before a fork.
+
+    Where DATABASE_DIRECT_URL is set, a transaction pooler is taken to stand before `url`.
+    """
+    pooled = settings.database_direct_url is not None
+    engine = make_engine(url, pool_size=settings.database_pool_size, application=application, pooled=pooled)
     engines = Engines(engine)
     master = decode_key(settings.master_key.get_secret_value())
     return Units(engines, CachedKeyRing(master, lambda t: _wrapped_key(engine, t)), clock=clock, on_effects=on_effects)

@@ -82,7 +82,7 @@ class Traffic:
 
     def post(self, customer: Customer, asset_id: UUID, tool: str) -> UUID | None:
         """Ask for one scan; the id of the accepted one."""
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             f"{self._installation.address}/api/v1/scans",
             json.dumps({"asset_id": str(asset_id), "tool": tool}).encode(),
             {"X-API-Key": customer.secret, "Content-Type": "application/json"},
