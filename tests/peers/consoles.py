@@ -52,7 +52,8 @@ def serving(environment: Mapping[str, str], logs: Path) -> Iterator[Console]:
         "DEMONSTRATION_TARGETS": f"127.0.0.1:{plain},127.0.0.1:{tls}",
     }
     gunicorn = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"127.0.0.1:{port}"]
-    threads = ["--worker-class", "gthread", "--threads", "8"]
+    threads = ["--worker-class", "gthread", "--threads", "8", "--workers", environment.get("WEB_CONCURRENCY", "1")]
+    threads.append("--preload")
     ports_of_target = ["--http-port", str(plain), "--https-port", str(tls), "--state", str(logs)]
     with (
         _process("web", gunicorn + threads, settings, logs),
