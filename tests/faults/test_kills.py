@@ -10,7 +10,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import LiteralString
 from uuid import UUID
 
 import pytest
@@ -18,7 +20,7 @@ import pytest
 from tests.peers.blows import PARTS, Blow, order_of, strike, table_of
 from tests.peers.checkouts import Run, bare_environment, copy_checkout
 from tests.peers.installations import Installation, Reader
-from tests.peers.ledgers import faults_in_graph, faults_in_rows, left_open, seen_by_asset
+from tests.peers.ledgers import Sets, faults_in_graph, faults_in_rows, left_open, seen_by_asset
 from tests.peers.traffic import Traffic, make_customers
 
 CUSTOMERS = 4  # of whose scans five run at once
@@ -52,6 +54,16 @@ def within(seconds: float, fact: Callable[[], bool]) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Siege:
+    """What was killed, and what must have come of it."""
+
+    blows: list[Blow]
+    tenants: list[UUID]
+    accepted: set[UUID]
+    expected: Sets
+
+
 _ENDED = """
     SELECT count(*) FILTER (WHERE finished_at IS NULL), extract(epoch FROM max(finished_at))::float FROM shared.scans
     WHERE NOT simulated AND created_at <= to_timestamp(%(restarted)s)
@@ -79,9 +91,7 @@ def one_of_each(traffic: Traffic, customers: list, reader: Reader) -> None:
     assert within(90, lambda: not left_open(reader)), left_open(reader)
 
 
-def bombard(
-    installation: Installation, order: list[str], chance: random.Random, say: Callable[[str], None]
-) -> list[Blow]:
+def bombard(installation: Installation, order: list[str], chance: random.Random, say: Callable[[str], None]) -> Siege:
     """Kill the parts in this order amid scans, and prove that nothing was lost, done twice or left."""
     reader = installation.reader()
     customers = make_customers(installation, CUSTOMERS)
@@ -113,7 +123,7 @@ def bombard(
     assert faults_in_graph(installation, tenants) == []
     assert asyncio.run(installation.open_workflows()) == []
     idle_queues_are_left(installation, tenants, full=len(order) > len(PARTS))
-    return blows
+    return Siege(blows, tenants, set(traffic.accepted), expected)
 
 
 def idle_queues_are_left(installation: Installation, tenants: list[UUID], *, full: bool) -> None:
@@ -145,11 +155,28 @@ def test_every_accepted_scan_is_finished_once_whatever_is_killed(
     seed = int(os.environ.get("KILLS_SEED") or random.randrange(10**6))
     chance = random.Random(seed)
     say(f"\nKILLS_SEED={seed}")
-    blows = bombard(installation, order_of(chance, int(os.environ.get("KILLS", "20"))), chance, say)
-    say(table_of(blows))
+    siege = bombard(installation, order_of(chance, int(os.environ.get("KILLS", "20"))), chance, say)
+    say(table_of(siege.blows))
+
+
+PLANTED: tuple[LiteralString, ...] = (
+    "UPDATE shared.scans SET status = 'failed' WHERE id = (SELECT max(id::text)::uuid FROM shared.scans "
+    "WHERE tenant_id = %(tenant)s) RETURNING id",
+    "DELETE FROM shared.finding_sightings WHERE scan_id = (SELECT min(scan_id::text)::uuid "
+    "FROM shared.finding_sightings WHERE tenant_id = %(tenant)s) RETURNING scan_id",
+)
 
 
 @pytest.mark.timeout(300)
 def test_scans_survive_a_killed_worker_and_a_killed_postgres(installation: Installation) -> None:
-    """The worker and Postgres are killed once each amid scans: all end within 60 s of the restart, done once."""
-    bombard(installation, ["worker", "postgres"], random.Random(7), lambda _: None)
+    """The worker and Postgres are killed once each amid scans: all end, done once; planted faults are reported."""
+    siege = bombard(installation, ["worker", "postgres"], random.Random(7), lambda _: None)
+    reader, tenant = installation.reader(), siege.tenants[0]
+    planted = [reader.rows(statement, tenant=tenant)[0][0] for statement in PLANTED]
+    found = faults_in_rows(reader, siege.tenants, siege.accepted | {UUID(int=1)}, siege.expected)
+    assert any("is lost" in fault for fault in found)
+    assert all(any(str(scan) in fault for fault in found) for scan in planted), found
+    installation.graph_rows(
+        "MATCH (a:Scan) WHERE $label IN labels(a) WITH a LIMIT 1 DETACH DELETE a", label=f"Tenant_{tenant.hex}"
+    )
+    assert any("0 times in the graph" in fault for fault in faults_in_graph(installation, siege.tenants))
