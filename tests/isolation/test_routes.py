@@ -30,6 +30,7 @@ PUBLIC = {
     "health.health": "whether the process runs",
     "health.metrics": "sums over all tenants; asks for a token outside development",
     "health.ready": "which parts answer",
+    "landings.scans": "explains our scans to whoever is scanned",
     "landings.show": "what Sentinel is",
     "logins.create": "signing in",
     "logins.end": "signing out",
