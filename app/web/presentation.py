@@ -182,7 +182,7 @@ def words(name: str) -> str:
     return str(escape(name)).replace("_", " ").replace("-", " ").capitalize()
 
 
-_TOOLS = {"posture": "HTTP and TLS posture", "text": "Text", "guard": "Text"}
+_TOOLS = {"posture": "Web posture", "text": "Text guard"}
 
 
 def tool(name: str) -> str:
