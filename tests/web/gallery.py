@@ -66,6 +66,8 @@ APART = {
     "logins.create": "/login/",
     "logins.end": "/logout",
     "tenants.index": "/tenants",
+    "api_references.page": "/api/v1/reference",
+    "api_references.document": "/api/v1/openapi.json",
 }
 
 
@@ -173,6 +175,8 @@ def _graph() -> dict[str, Any]:
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "landing": ("landings/show.html", dict),
+    "about-scans": ("landings/scans.html", lambda: {"most": 6}),
+    "reference": ("references/show.html", lambda: s.REFERENCE),
     "signup": ("signups/new.html", lambda: {"form": SignupForm(formdata=None), "slug_state": "free"}),
     "signup-invalid": ("signups/new.html", lambda: {"form": _invalid(SignupForm), "slug_state": "taken"}),
     "login": ("logins/new.html", lambda: {"form": LoginForm(formdata=None)}),

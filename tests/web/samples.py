@@ -205,3 +205,29 @@ CHARTS = [
         "/rows",
     ),
 ]
+
+_TEXT = {"type": "string", "format": "uuid", "description": "Its id"}
+REFERENCE = {
+    "example": "curl …",
+    "routes": [
+        {
+            "method": "GET",
+            "address": "/api/v1/scans/{scan_id}",
+            "title": "One scan.",
+            "permissions": ["tenant:scans:read"],
+            "parameters": [{"name": "scan_id", "required": True, "schema": _TEXT, "description": "Its id"}],
+            "body": None,
+            "answer": {"$ref": "#/components/schemas/Scan"},
+            "status": "200",
+            "refusals": ["401", "404"],
+        }
+    ],
+    "schemas": [
+        {
+            "name": name,
+            "description": "A shape.",
+            "rows": [{"name": "id", "required": True, "schema": _TEXT, "description": ""}],
+        }
+        for name in ("Scan", "Problem")
+    ],
+}

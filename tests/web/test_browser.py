@@ -141,7 +141,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, gall
         seen.page.locator("details.menu summary").click()
         seen.page.get_by_role("button", name="System").click()
         seen.page.emulate_media(color_scheme="dark")
-        seen.page.wait_for_function(f"{theme} === 'dark'")
+        expect(seen.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
 
 
 def test_the_keyboard_reaches_everything(browser: Browser, gallery: Gallery) -> None:
