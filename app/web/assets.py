@@ -17,7 +17,7 @@ from app.scanners.ownership import challenge_name, challenge_url, challenge_valu
 from app.services import assets, digests, findings, proofs, scans
 from app.serving.runtimes import runtime
 from app.web.forms import Form
-from app.web.listings import listing
+from app.web.listings import ROWS, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows
@@ -58,7 +58,7 @@ def demonstration() -> str | None:
 
 @tenant_page(blueprint, "/assets", Permission.ASSETS_READ)
 def index(unit: Unit) -> str:
-    page = assets.list_assets(unit, kind=request.args.get("kind") or None, cursor=request.args.get("after"))
+    page = assets.list_assets(unit, kind=request.args.get("kind") or None, cursor=request.args.get("after"), size=ROWS)
     shown = listing(asset_rows(unit, page.rows), page.next_cursor, ("kind",))
     offered = None if any(asset.url == demonstration() for asset in page.rows) else demonstration()
     return render_template("assets/index.html", **shown, demonstration=offered)

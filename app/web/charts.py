@@ -153,6 +153,8 @@ def _axis(top: int, step: int, plot: int) -> list[Markup]:
 
 
 def _bar(chart: Chart, bar: Bar, x: float, slot: float, unit: float) -> Markup:
+    if not bar.total:
+        return Markup("")
     gap = min(slot * 0.28, 14)
     base = HEIGHT - BOTTOM
     rects = [
@@ -166,11 +168,8 @@ def _bar(chart: Chart, bar: Bar, x: float, slot: float, unit: float) -> Markup:
             height = max(value * unit, 1.5)
             y -= height
             rects.append(_filled(chart.name, series.tone, x + gap / 2, y, slot - gap, height))
-    said = _said(chart, bar)
-    body = Markup("<title>{}</title>{}").format(said, Markup("").join(rects))
-    if bar.url and bar.total:
-        return Markup('<a href="{}" aria-label="{}">{}</a>').format(bar.url, said, body)
-    return Markup("<g>{}</g>").format(body)
+    body = Markup("<title>{}</title>{}").format(_said(chart, bar), Markup("").join(rects))
+    return Markup('<a href="{}">{}</a>').format(bar.url, body) if bar.url else Markup("<g>{}</g>").format(body)
 
 
 def _said(chart: Chart, bar: Bar) -> str:

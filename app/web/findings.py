@@ -11,7 +11,7 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.findings import Finding
 from app.services import assets, digests, findings
-from app.web.listings import id_given, listing
+from app.web.listings import ROWS, id_given, listing
 from app.web.presentation import words
 from app.web.routing import tenant_blueprint, tenant_page
 
@@ -62,6 +62,7 @@ def index(unit: Unit) -> str:
         asset_id=id_given("asset_id"),
         day=args.get("day") or None,
         cursor=args.get("after"),
+        size=ROWS,
     )
     shown = listing(finding_rows(unit, page.rows), page.next_cursor, ("severity", "status", "asset_id", "day"))
     named = [(str(asset.id), asset.name) for asset in assets.list_assets(unit, size=200).rows]

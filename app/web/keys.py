@@ -17,6 +17,7 @@ from app.models.accounts import ApiKey
 from app.services import api_keys, digests
 from app.serving.runtimes import runtime
 from app.web.forms import Form
+from app.web.listings import ROWS
 from app.web.presentation import scope
 from app.web.routing import tenant_blueprint, tenant_page
 
@@ -63,7 +64,7 @@ class NameForm(Form):
 
 @tenant_page(blueprint, "/keys", Permission.KEYS_READ, home=Home.ACCOUNT)
 def index(unit: Unit) -> str:
-    page = api_keys.list_keys(unit, cursor=request.args.get("after"))
+    page = api_keys.list_keys(unit, cursor=request.args.get("after"), size=ROWS)
     used = digests.keys_last_used(unit, [key.id for key in page.rows])
     rows = [_shown(unit, key, used) for key in page.rows]
     return render_template("keys/index.html", rows=rows, older=page.next_cursor, base_url=runtime().settings.base_url)

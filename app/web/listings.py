@@ -9,6 +9,8 @@ from flask import request, url_for
 from app.core.errors import MalformedRequest
 from app.core.ids import parse_id
 
+ROWS = 40  # on a page, which stays under 60 KB
+
 
 @overload
 def id_given(name: str) -> UUID | None: ...

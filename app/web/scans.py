@@ -16,7 +16,7 @@ from app.db.units import Unit
 from app.models.scans import Scan
 from app.services import assets, digests, findings, scans
 from app.web.forms import Form
-from app.web.listings import id_given, listing
+from app.web.listings import ROWS, id_given, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scan_steps import steps_of
@@ -65,6 +65,7 @@ def index(unit: Unit) -> str:
         asset_id=id_given("asset_id"),
         day=args.get("day") or None,
         cursor=args.get("after"),
+        size=ROWS,
     )
     shown = listing(scan_rows(unit, page.rows), page.next_cursor, ("status", "asset_id", "day"))
     return render_template("scans/index.html", **shown)

@@ -7,11 +7,11 @@ from app.db.units import Unit
 from app.services import usage
 from app.services.usage import Series as Daily
 from app.web.charts import Bar, Chart, Series
-from app.web.listings import listing
+from app.web.listings import ROWS, listing
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("usages", __name__)
-PERIODS = (7, 14, 30, 90)
+PERIODS = (7, 14, 30)
 # name of the series -> title, unit, the page of its rows
 CHARTS = {
     "calls": ("API calls", "calls", "usages.calls"),
@@ -36,5 +36,5 @@ def _chart(daily: Daily) -> Chart:
 
 @tenant_page(blueprint, "/usage/calls", Permission.USAGE_READ)
 def calls(unit: Unit) -> str:
-    page = usage.list_calls(unit, day=request.args.get("day") or None, cursor=request.args.get("after"))
+    page = usage.list_calls(unit, day=request.args.get("day") or None, cursor=request.args.get("after"), size=ROWS)
     return render_template("usages/calls.html", **listing(page.rows, page.next_cursor, ("day",)))

@@ -261,6 +261,11 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "guard": ("guards/show.html", lambda: {"form": GuardForm(formdata=None), "verdict": None, "curl": "curl …"}),
     "guard-verdict": ("guards/show.html", lambda: {"form": GuardForm(), "verdict": s.VERDICT, "curl": "curl …"}),
     "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14}),
+    "usage-full": (
+        "usages/show.html",
+        lambda: {"charts": [(s.full(name), "/t/northwind/scans") for name in ("a", "b", "c")], "period": 30},
+    ),
+    "error-503": ("errors/error.html", lambda: error(503, "A part of the service is not available", "Try later.")),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
     "calls-empty": ("usages/calls.html", lambda: _list([])),
     "audit": ("audits/index.html", lambda: _list(s.EVENTS)),

@@ -198,11 +198,17 @@ def chart(name: str, title: str, unit: str, series: tuple[Series, ...], days: in
 
 
 CHARTS = [
-    (chart("calls", "API calls", "calls", (Series("Done", "main"), Series("Refused or failed", "bad"))), "/rows"),
-    (chart("scans", "Scans", "scans", (Series("Done", "good"), Series("Failed or cancelled", "bad"))), "/rows"),
+    (
+        chart("calls", "API calls", "calls", (Series("Done", "main"), Series("Refused or failed", "bad"))),
+        "/t/northwind/scans",
+    ),
+    (
+        chart("scans", "Scans", "scans", (Series("Done", "good"), Series("Failed or cancelled", "bad"))),
+        "/t/northwind/scans",
+    ),
     (
         chart("findings", "New findings", "findings", tuple(Series(level.capitalize(), level) for level in LEVELS), 30),
-        "/rows",
+        "/t/northwind/scans",
     ),
 ]
 
@@ -231,3 +237,10 @@ REFERENCE = {
         for name in ("Scan", "Problem")
     ],
 }
+
+
+def full(name: str) -> Chart:
+    """A chart of a busy month."""
+    days = [NOW.date() - timedelta(days=back) for back in range(29, -1, -1)]
+    bars = tuple(Bar(day, (1000 + day.day * 37,), f"/t/northwind/usage/calls?day={day}") for day in days)
+    return Chart(name, "API calls", "calls", (Series("API calls"),), bars)

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from app.core.ids import parse_id
@@ -12,10 +14,12 @@ from app.scanners.probes import Artefact, Fault
 from app.services import scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from app.web.listings import ROWS
 from tests.peers.visitors import Person
+from tests.plugins.servers import Database
 
 PAGES = ("/", "/scans", "/scans/new", "/documents/new", "/findings", "/assets", "/assets/new", "/graph", "/guard")
-SETTINGS = ("/keys", "/keys/new", "/usage", "/usage?days=90", "/usage/calls", "/audit")
+SETTINGS = ("/keys", "/keys/new", "/usage", "/usage?days=30", "/usage/calls", "/audit")
 FAULT = Fault("csp.missing", "No <b>policy</b>", "high", "<script>alert(1)</script>", "Send one.", "header", 693)
 
 
@@ -266,3 +270,32 @@ def test_ones_tenants_are_listed(person: Person) -> None:
     """The list leads into each tenant with one's role in it."""
     page = person.get("/tenants").text
     assert person.at("/") in page and "Owner" in page
+
+
+def test_a_suspended_tenant_says_why(person: Person, postgres_server: Database) -> None:
+    """Its people see the reason and what is kept, on every page; nothing else opens."""
+    with psycopg.connect(postgres_server.superuser, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE control.tenants SET status = 'suspended', status_reason = 'Unpaid <bill>' WHERE slug = %s",
+            (person.slug,),
+        )
+    for path in ("/", "/findings", "/keys"):
+        answer = person.get(person.at(path))
+        assert answer.status_code == 403
+        assert "Unpaid &lt;bill&gt;" in answer.text and "Nothing was deleted" in answer.text
+    assert ">Suspended</span>" in person.get("/tenants").text
+
+
+def test_full_lists_stay_light(person: Person) -> None:
+    """A page with all the rows that it holds is under 60 KB, and leads on to the older ones."""
+    person.get(person.at("/documents/new"))
+    for number in range(ROWS + 1):
+        form = {"name": f"Contract with a long name, draft {number} of many {'x' * 40}", "text": "hello"}
+        assert person.post(person.at("/documents"), dict(form)).status_code == 303
+    for path in ("/scans", "/assets", "/audit"):
+        answer = person.get(person.at(path))
+        assert len(answer.data) < 60_000, path
+        older = re.search(r'href="([^"]+)">Older', answer.text)
+        assert older is not None
+        page = person.get(unescape(older.group(1)))
+        assert page.status_code == 200 and "Newest" in page.text
