@@ -172,8 +172,11 @@ class Units:
 
     @contextmanager
     def open(self, home: Home, actor: Actor, *, placement: Placement | None = None) -> Iterator[Unit]:
-        """Open a unit for the tenant of the context. Raises PermissionError where there is none."""
-        work = _Work(self, require_tenant(), actor, placement)
+        """Open a unit for the tenant of the context. Raises PermissionError without one or elsewhere."""
+        tenant_id = require_tenant()
+        if placement is not None and placement.tenant_id != tenant_id:
+            raise PermissionError("the placement of another tenant")
+        work = _Work(self, tenant_id, actor, placement)
         try:
             yield work.unit(home)
         finally:

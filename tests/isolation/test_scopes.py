@@ -23,6 +23,7 @@ from app.models.scans import Engagement, Scan
 from app.models.tenants import Tenant
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from app.tenancy.placements import Isolation, Placement
 from tests.isolation.conftest import UnitsOf
 from tests.peers import rows
 from tests.peers.mappings import mapped_classes
@@ -61,6 +62,17 @@ def after_use(units: Units) -> str:
 def test_without_a_tenant_no_unit_opens(one_connection: Units) -> None:
     """A unit of work without a tenant in the context is refused before it reaches the database."""
     with pytest.raises(PermissionError), one_connection.open(Home.CONTENT, TESTER):
+        pass
+
+
+def test_anothers_placement_is_refused(one_connection: Units) -> None:
+    """A unit of one tenant at the place of another is refused."""
+    elsewhere = Placement(new_id(), Isolation.ROW, "shared", None, 1)
+    with (
+        tenant_scope(new_id()),
+        pytest.raises(PermissionError),
+        one_connection.open(Home.CONTENT, TESTER, placement=elsewhere),
+    ):
         pass
 
 
