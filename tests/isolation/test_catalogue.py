@@ -126,20 +126,20 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "a reference without the tenant": (
         (
-            "ALTER TABLE shared.assets ADD UNIQUE (id)",
-            *tenant_table("shared.planted", "asset_id uuid REFERENCES shared.assets (id)"),
+            *tenant_table("shared.other", "UNIQUE (id)"),
+            *tenant_table("shared.planted", "other_id uuid REFERENCES shared.other (id)"),
         ),
-        "shared.planted: planted_asset_id_fkey does not begin with the tenant",
+        "shared.planted: planted_other_id_fkey does not begin with the tenant",
     ),
     "a reference with the tenant second": (
         (
-            "ALTER TABLE shared.assets ADD UNIQUE (id, tenant_id)",
+            *tenant_table("shared.other", "UNIQUE (id, tenant_id)"),
             *tenant_table(
                 "shared.planted",
-                "asset_id uuid, FOREIGN KEY (asset_id, tenant_id) REFERENCES shared.assets (id, tenant_id)",
+                "other_id uuid, FOREIGN KEY (other_id, tenant_id) REFERENCES shared.other (id, tenant_id)",
             ),
         ),
-        "shared.planted: planted_asset_id_tenant_id_fkey does not begin with the tenant",
+        "shared.planted: planted_other_id_tenant_id_fkey does not begin with the tenant",
     ),
     "a reference to the directory": (
         (
