@@ -18,7 +18,7 @@ from app.models.scans import Scan
 from app.scanners.probes import Fault
 from app.services import audit
 from app.services.access import require
-from app.services.pages import Page, cut, decode_cursor
+from app.services.pages import Page, count_rows, cut, decode_cursor
 
 STATUSES = ("open", "resolved", "accepted", "false_positive")
 SEVERITIES = ("critical", "high", "medium", "low", "info")
@@ -135,6 +135,7 @@ def list_findings(
     day: str | None = None,
     cursor: str | None = None,
     size: int = 50,
+    counted: bool = False,
 ) -> Page[Finding]:
     """Return findings, newest first; `day` is the UTC date of the first sighting. Needs tenant:findings:read."""
     require(unit, Permission.FINDINGS_READ)
@@ -149,12 +150,13 @@ def list_findings(
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(Finding.first_seen_at >= since, Finding.first_seen_at < until)
+    count = count_rows(unit, statement) if counted else None
     if after := decode_cursor(unit, cursor, binding):
         statement = statement.where(
             (Finding.first_seen_at < after.at) | ((Finding.first_seen_at == after.at) & (Finding.id < after.id))
         )
     rows = unit.session.scalars(statement.order_by(Finding.first_seen_at.desc(), Finding.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda finding: (finding.first_seen_at, finding.id))
+    return cut(unit, list(rows), size, binding, lambda finding: (finding.first_seen_at, finding.id), count)
 
 
 def count_open(unit: Unit) -> dict[str, int]:

@@ -7,8 +7,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+from sqlalchemy import Select, func, select
 
 from app.core.errors import MalformedRequest
 from app.db.units import Unit
@@ -26,10 +28,20 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Rows and the cursor of those that follow (None at the end)."""
+    """Rows, the cursor of those that follow (None at the end), how many there are in all where that was counted."""
 
     rows: list[T]
     next_cursor: str | None
+    count: int | None = None
+
+
+COUNTED = 10_001  # beyond it, a list reads "10,000+"
+
+
+def count_rows(unit: Unit, statement: Select[Any]) -> int:
+    """Return how many rows `statement` has, at most 10,001."""
+    few = statement.limit(COUNTED).subquery()
+    return unit.session.scalar(select(func.count()).select_from(few)) or 0
 
 
 def _mark(unit: Unit, binding: str, body: bytes) -> bytes:
@@ -58,10 +70,17 @@ def decode_cursor(unit: Unit, cursor: str | None, binding: str) -> Position | No
         raise MalformedRequest("The cursor does not belong to this list.") from error
 
 
-def cut(unit: Unit, rows: Sequence[T], size: int, binding: str, key: Callable[[T], tuple[datetime, UUID]]) -> Page[T]:
+def cut(
+    unit: Unit,
+    rows: Sequence[T],
+    size: int,
+    binding: str,
+    key: Callable[[T], tuple[datetime, UUID]],
+    count: int | None = None,
+) -> Page[T]:
     """Return a page of `size` from rows fetched as `size + 1`."""
     if len(rows) <= size:
-        return Page(list(rows), None)
+        return Page(list(rows), None, count)
     kept = list(rows[:size])
     at, row_id = key(kept[-1])
-    return Page(kept, encode_cursor(unit, Position(at, row_id), binding))
+    return Page(kept, encode_cursor(unit, Position(at, row_id), binding), count)

@@ -20,7 +20,7 @@ from app.scanners.probes import Artefact, Ticket
 from app.services import audit, findings, proofs
 from app.services.access import require
 from app.services.assets import document_text, find_asset
-from app.services.pages import Page, cut, decode_cursor
+from app.services.pages import Page, count_rows, cut, decode_cursor
 from app.services.plans import queueing
 
 UNPLANNED = "Unplanned scans"
@@ -128,6 +128,7 @@ def list_scans(
     day: str | None = None,
     cursor: str | None = None,
     size: int = 50,
+    counted: bool = False,
 ) -> Page[Scan]:
     """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance. Needs tenant:scans:read."""
     require(unit, Permission.SCANS_READ)
@@ -140,12 +141,13 @@ def list_scans(
     if day is not None:
         since, until = findings.day_bounds(day)
         statement = statement.where(Scan.created_at >= since, Scan.created_at < until)
+    count = count_rows(unit, statement) if counted else None
     if after := decode_cursor(unit, cursor, binding):
         statement = statement.where(
             (Scan.created_at < after.at) | ((Scan.created_at == after.at) & (Scan.id < after.id))
         )
     rows = unit.session.scalars(statement.order_by(Scan.created_at.desc(), Scan.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda scan: (scan.created_at, scan.id))
+    return cut(unit, list(rows), size, binding, lambda scan: (scan.created_at, scan.id), count)
 
 
 def count_scans(unit: Unit) -> int:

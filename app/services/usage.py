@@ -15,7 +15,7 @@ from app.models.scans import Scan
 from app.models.usage import ApiCall
 from app.services.access import require
 from app.services.findings import day_bounds
-from app.services.pages import Page, cut, decode_cursor
+from app.services.pages import Page, count_rows, cut, decode_cursor
 from app.tenancy.actors import ActorKind
 
 
@@ -83,7 +83,9 @@ def _series(unit: Unit, name: str, column: InstrumentedAttribute[datetime], days
     return Series(name, [(each, found.get(each, 0)) for each in span])
 
 
-def list_calls(unit: Unit, *, day: str | None = None, cursor: str | None = None, size: int = 50) -> Page[ApiCall]:
+def list_calls(
+    unit: Unit, *, day: str | None = None, cursor: str | None = None, size: int = 50, counted: bool = False
+) -> Page[ApiCall]:
     """Return API calls, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
     binding = f"calls:{day}"
@@ -91,7 +93,8 @@ def list_calls(unit: Unit, *, day: str | None = None, cursor: str | None = None,
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(ApiCall.at >= since, ApiCall.at < until)
+    count = count_rows(unit, statement) if counted else None
     if after := decode_cursor(unit, cursor, binding):
         statement = statement.where((ApiCall.at < after.at) | ((ApiCall.at == after.at) & (ApiCall.id < after.id)))
     rows = unit.session.scalars(statement.order_by(ApiCall.at.desc(), ApiCall.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda call: (call.at, call.id))
+    return cut(unit, list(rows), size, binding, lambda call: (call.at, call.id), count)

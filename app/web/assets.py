@@ -58,8 +58,10 @@ def demonstration() -> str | None:
 
 @tenant_page(blueprint, "/assets", Permission.ASSETS_READ)
 def index(unit: Unit) -> str:
-    page = assets.list_assets(unit, kind=request.args.get("kind") or None, cursor=request.args.get("after"), size=ROWS)
-    shown = listing(asset_rows(unit, page.rows), page.next_cursor, ("kind",))
+    page = assets.list_assets(
+        unit, kind=request.args.get("kind") or None, cursor=request.args.get("after"), size=ROWS, counted=True
+    )
+    shown = listing(asset_rows(unit, page.rows), page, ("kind",))
     offered = None if any(asset.url == demonstration() for asset in page.rows) else demonstration()
     return render_template("assets/index.html", **shown, demonstration=offered)
 

@@ -14,4 +14,4 @@ blueprint = tenant_blueprint("audits", __name__)
 @tenant_page(blueprint, "/audit", Permission.AUDIT_READ)
 def index(unit: Unit) -> str:
     page = audit.list_events(unit, cursor=request.args.get("after"), size=ROWS)
-    return render_template("audits/index.html", **listing(page.rows, page.next_cursor, ()))
+    return render_template("audits/index.html", **listing(page.rows, page, ()))

@@ -63,8 +63,9 @@ def index(unit: Unit) -> str:
         day=args.get("day") or None,
         cursor=args.get("after"),
         size=ROWS,
+        counted=True,
     )
-    shown = listing(finding_rows(unit, page.rows), page.next_cursor, ("severity", "status", "asset_id", "day"))
+    shown = listing(finding_rows(unit, page.rows), page, ("severity", "status", "asset_id", "day"))
     named = [(str(asset.id), asset.name) for asset in assets.list_assets(unit, size=200).rows]
     statuses = [(status, words(status)) for status in findings.STATUSES]
     return render_template("findings/index.html", **shown, assets=named, statuses=statuses)

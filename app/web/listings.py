@@ -8,6 +8,7 @@ from flask import request, url_for
 
 from app.core.errors import MalformedRequest
 from app.core.ids import parse_id
+from app.services.pages import Page
 
 ROWS = 40  # on a page, which stays under 60 KB
 
@@ -27,15 +28,16 @@ def id_given(name: str, *, required: bool = False) -> UUID | None:
     return value
 
 
-def listing(rows: Sequence[object], next_cursor: str | None, filters: Sequence[str]) -> dict[str, object]:
-    """Return what a list's template needs: rows, filters as given, the ways to older rows and to the newest."""
+def listing(rows: Sequence[object], page: Page[Any], filters: Sequence[str]) -> dict[str, object]:
+    """Return what a list's template needs: rows, count, filters as given, the ways to older rows and to the newest."""
     given = {name: request.args.get(name) or None for name in filters}
     kept: dict[str, Any] = {name: value for name, value in given.items() if value}
     here = request.endpoint or ""
     return {
         "rows": rows,
+        "count": page.count,
         "filters": given,
         "filtered": bool(kept),
-        "older": url_for(here, **kept, after=next_cursor) if next_cursor else None,
+        "older": url_for(here, **kept, after=page.next_cursor) if page.next_cursor else None,
         "newest": url_for(here, **kept) if request.args.get("after") else None,
     }

@@ -66,8 +66,9 @@ def index(unit: Unit) -> str:
         day=args.get("day") or None,
         cursor=args.get("after"),
         size=ROWS,
+        counted=True,
     )
-    shown = listing(scan_rows(unit, page.rows), page.next_cursor, ("status", "asset_id", "day"))
+    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "day"))
     return render_template("scans/index.html", **shown)
 
 

@@ -36,5 +36,7 @@ def _chart(daily: Daily) -> Chart:
 
 @tenant_page(blueprint, "/usage/calls", Permission.USAGE_READ)
 def calls(unit: Unit) -> str:
-    page = usage.list_calls(unit, day=request.args.get("day") or None, cursor=request.args.get("after"), size=ROWS)
-    return render_template("usages/calls.html", **listing(page.rows, page.next_cursor, ("day",)))
+    page = usage.list_calls(
+        unit, day=request.args.get("day") or None, cursor=request.args.get("after"), size=ROWS, counted=True
+    )
+    return render_template("usages/calls.html", **listing(page.rows, page, ("day",)))

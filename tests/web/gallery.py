@@ -135,7 +135,7 @@ def _filters(**given: Any) -> dict[str, Any]:
 
 
 def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
-    plain = {"rows": rows, "newest": None, "older": "?after=x" if rows else None}
+    plain = {"rows": rows, "count": len(rows) * 37, "newest": None, "older": "?after=x" if rows else None}
     return {**plain, "filtered": False, "filters": _filters(), "statuses": [("open", "Open")], **more}
 
 
