@@ -243,4 +243,4 @@ def full(name: str) -> Chart:
     """A chart of a busy month."""
     days = [NOW.date() - timedelta(days=back) for back in range(29, -1, -1)]
     bars = tuple(Bar(day, (1000 + day.day * 37,), f"/t/northwind/usage/calls?day={day}") for day in days)
-    return Chart(name, "API calls", "calls", (Series("API calls"),), bars)
+    return Chart(name, f"API calls {name}", "calls", (Series("API calls"),), bars)
