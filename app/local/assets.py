@@ -1,5 +1,6 @@
 """Builds what the pages load (`python -m app.local.assets`): npm packages and our own files into `static/dist/`."""
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -57,8 +58,13 @@ def build_assets(root: Path = ROOT, *, force: bool = False) -> bool:
 
 
 def install_packages(root: Path = ROOT, *, with_dev: bool = False) -> None:
-    """Install exactly what the lock names, unless that is what is there. Raises AssetsFailed."""
-    wanted = hashlib.sha256(_read(root / "package-lock.json")).hexdigest()
+    """Install exactly what the lock names, unless that is what is there; others wait meanwhile. Raises AssetsFailed."""
+    with (root / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install_packages(root, hashlib.sha256(lock.read()).hexdigest(), with_dev=with_dev)
+
+
+def _install_packages(root: Path, wanted: str, *, with_dev: bool) -> None:
     stamp = root / "node_modules" / ".installed"
     have = stamp.read_text().split() if stamp.exists() else []
     if have[:1] == [wanted] and (not with_dev or have[1:] == ["dev"]):
