@@ -2,7 +2,7 @@
 
 from alembic import context, op
 
-from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS
+from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS, audit_indexes
 from app.db.rls import protect, tenant_table
 
 revision = "content_0001"
@@ -93,7 +93,7 @@ def upgrade() -> None:
         ),
         "CREATE INDEX ON api_calls (tenant_id, at, id)",
         *tenant_table("audit_events", AUDIT_COLUMNS, grants=("SELECT", "INSERT")),
-        "CREATE INDEX ON audit_events (tenant_id, at, id)",
+        *audit_indexes("audit_events"),
         *tenant_table("outbox", OUTBOX_COLUMNS),
         "CREATE INDEX ON outbox (tenant_id, due_at) WHERE done_at IS NULL",
         "CREATE TRIGGER mirror AFTER INSERT OR UPDATE OR DELETE ON outbox "

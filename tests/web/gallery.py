@@ -57,6 +57,7 @@ ROUTES = {
     "usages.show": "/usage",
     "usages.calls": "/usage/calls",
     "audits.index": "/audit",
+    "audits.export": "/audit/export",
 }
 APART = {
     "signups.new": "/signup",
@@ -128,7 +129,21 @@ def error(status: int, title: str, detail: str = "") -> dict[str, Any]:
 
 
 def _filters(**given: Any) -> dict[str, Any]:
-    names = ("status", "tool", "day", "severity", "asset_id", "scan_id", "kind", "q", "answer")
+    names = (
+        "status",
+        "tool",
+        "day",
+        "severity",
+        "asset_id",
+        "scan_id",
+        "kind",
+        "q",
+        "answer",
+        "action",
+        "actor",
+        "from",
+        "until",
+    )
     return {**dict.fromkeys(names), **given}
 
 
@@ -259,7 +274,9 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14}),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
     "calls-empty": ("usages/calls.html", lambda: _list([])),
-    "audit": ("audits/index.html", lambda: _list(s.EVENTS)),
+    "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES)),
+    "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES)),
+    "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, filtered=True)),
     "error-404": (
         "errors/error.html",
         lambda: error(404, "Not found"),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace as Row
 from typing import Any
 
+from app.services.differences import differences
 from app.web.charts import Bar, Chart, Series
 
 NOW = datetime.now(UTC)
@@ -154,21 +155,30 @@ CALLS = [
     )
     for n in range(9)
 ]
+_CHANGES = (
+    ("scan.start", "scan", None, {"asset": uid(20), "tool": "posture"}),
+    ("api_key.issue", "api_key", None, {"name": "Checkout service", "scopes": ["tenant:guard:process"]}),
+    ("asset.restore", "asset", None, None),
+    ("member.change", "membership", {"role": "viewer", "teams": ["a", "b"]}, {"role": "operator", "teams": ["b", "c"]}),
+    ("api_key.revoke", "api_key", {"name": "Checkout service"}, {"revoked": True}),
+)
 EVENTS = [
     Row(
+        id=uid(650 + n),
         at=before(minutes=13 * n + 1),
         actor_label=PERSON.email if n % 2 else "sentinel",
         actor_kind="user" if n % 2 else "system",
-        action=("scan.started", "key.issued", "asset.added", "finding.triaged")[n % 4],
-        target_kind=("scan", "api_key", "asset", "finding")[n % 4],
+        action=action,
+        target_kind=kind,
         target_id=uid(600 + n),
-        before=None,
-        after={"name": "Checkout service", "scopes": "guard: process"} if n % 4 == 1 else None,
+        url="?x" if kind in ("scan", "asset") else None,
+        differences=differences(old, new),
         address="203.0.113.9",
         request_id=uid(700 + n),
     )
-    for n in range(8)
+    for n, (action, kind, old, new) in enumerate(_CHANGES)
 ]
+CHOICES = Row(actions=[("scan.start", "scan.start")], actors=[], kinds=[("scan", "Scan")])
 VERDICT = Row(
     blocked=True,
     risk_score=0.87,
