@@ -12,11 +12,11 @@ from app.tenancy.placements import Isolation, Placement
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a sign-in is checked against."""
+    """What a sign-in is checked against; without a person for an unknown address, which is counted all the same."""
 
-    user_id: UUID
-    name: str
-    password_hash: str
+    user_id: UUID | None
+    name: str | None
+    password_hash: str | None
     locked: bool
 
 
@@ -44,6 +44,7 @@ class Visitor:
     tenant: TenantView | None
     role: str | None
     extra_permissions: tuple[str, ...]
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +99,31 @@ def slug_taken(session: Session, slug: str) -> bool:
     return bool(session.execute(text("SELECT auth.slug_taken(:slug)"), {"slug": slug}).scalar_one())
 
 
-def register_user(session: Session, user_id: UUID, email: str, name: str, password_hash: str) -> bool:
+def register_user(
+    session: Session, user_id: UUID, email: str, name: str, password_hash: str, *, verified: bool = False
+) -> bool:
     """Add a person; False where the address is registered already."""
     return bool(
         session.execute(
-            text("SELECT auth.register_user(:id, :email, :name, :hash)"),
-            {"id": user_id, "email": email, "name": name, "hash": password_hash},
+            text("SELECT auth.register_user(:id, :email, :name, :hash, :verified)"),
+            {"id": user_id, "email": email, "name": name, "hash": password_hash, "verified": verified},
         ).scalar_one()
     )
 
 
-def find_login(session: Session, email: str) -> Login | None:
+def find_login(session: Session, email: str) -> Login:
     """Return what a sign-in with this address is checked against."""
-    row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one_or_none()
-    return None if row is None else Login(row.user_id, row.name, row.password_hash, row.locked)
+    row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one()
+    return Login(row.user_id, row.name, row.password_hash, row.locked)
 
 
-def note_login(session: Session, user_id: UUID, *, good: bool) -> None:
-    """Count a sign-in; the fifth failure in a row locks for 30 seconds, each further one for twice as long."""
-    session.execute(text("SELECT auth.note_login(:id, :good)"), {"id": user_id, "good": good})
+def note_login(session: Session, email: str, *, good: bool) -> bool:
+    """Count a sign-in; the fifth failure in a row locks for 30 seconds, each further one for twice as long.
+
+    True where this failure was the one that locked.
+    """
+    call = text("SELECT auth.note_login(:email, :good)")
+    return bool(session.execute(call, {"email": email, "good": good}).scalar_one())
 
 
 def replace_hash(session: Session, user_id: UUID, old: str, new: str) -> None:
@@ -176,6 +183,7 @@ def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visi
         None if row.tenant_id is None else _tenant(row),
         row.role,
         tuple(row.permissions or ()),
+        row.verified,
     )
 
 

@@ -2,7 +2,7 @@
 
 CREATE TABLE auth.users (
     id uuid PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, password_hash text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(), failures integer NOT NULL DEFAULT 0, locked_until timestamptz);
+    created_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz);
 
 CREATE TABLE auth.sessions (
     token_hash bytea PRIMARY KEY, id uuid NOT NULL UNIQUE, user_id uuid NOT NULL REFERENCES auth.users,
@@ -111,23 +111,18 @@ CREATE FUNCTION auth.slug_taken(wanted text) RETURNS boolean LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT EXISTS (SELECT FROM auth.tenants WHERE slug = wanted) $$;
 
-CREATE FUNCTION auth.register_user(new_id uuid, new_email text, new_name text, new_hash text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
-    INSERT INTO auth.users (id, email, name, password_hash) VALUES (new_id, new_email, new_name, new_hash)
+CREATE FUNCTION auth.register_user(new_id uuid, new_email text, new_name text, new_hash text, verified boolean)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    INSERT INTO auth.users (id, email, name, password_hash, verified_at)
+    VALUES (new_id, new_email, new_name, new_hash, CASE WHEN verified THEN now() END)
     ON CONFLICT (email) DO NOTHING;
     RETURN FOUND; END $$;
 
+-- Always one row, so that an unknown address is counted and locked like a known one.
 CREATE FUNCTION auth.find_login(wanted text, OUT user_id uuid, OUT name text, OUT password_hash text, OUT locked boolean)
-RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT u.id, u.name, u.password_hash, coalesce(u.locked_until > now(), false) FROM auth.users u
-    WHERE u.email = wanted $$;
-
-CREATE FUNCTION auth.note_login(whose uuid, good boolean) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE auth.users SET failures = CASE WHEN good THEN 0 ELSE failures + 1 END,
-        locked_until = CASE WHEN good OR failures + 1 < 5 THEN NULL
-            ELSE now() + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - 5, 8))) END
-    WHERE id = whose $$;
+RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    SELECT u.id, u.name, u.password_hash INTO user_id, name, password_hash FROM auth.users u WHERE u.email = wanted;
+    locked := EXISTS (SELECT FROM auth.attempts a WHERE a.email = wanted AND a.locked_until > now()); END $$;
 
 CREATE FUNCTION auth.replace_hash(whose uuid, old_hash text, new_hash text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -153,14 +148,14 @@ RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_c
 -- Authentication and context in one round trip: both set the tenant for the rest of the transaction, or clear it.
 
 CREATE FUNCTION auth.begin_session(hash bytea, wanted_slug text,
-    OUT session_id uuid, OUT user_id uuid, OUT email text, OUT user_name text,
+    OUT session_id uuid, OUT user_id uuid, OUT email text, OUT user_name text, OUT verified boolean,
     OUT tenant_id uuid, OUT slug text, OUT tenant_name text, OUT plan text, OUT status text, OUT status_reason text,
     OUT role text, OUT permissions text[],
     OUT level text, OUT schema_name text, OUT database_name text, OUT epoch bigint)
 RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT s.id, u.id, u.email, u.name INTO session_id, user_id, email, user_name
+    SELECT s.id, u.id, u.email, u.name, u.verified_at IS NOT NULL INTO session_id, user_id, email, user_name, verified
     FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
     WHERE s.token_hash = hash AND s.expires_at > now() AND s.used_at + s.idle > now();
     PERFORM set_config('app.current_tenant', '', true);
@@ -245,8 +240,8 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.mirror_tenant(), auth.mirror_placement(), auth.mirror_membership(),
     auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan() TO sentinel_owner;
-GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, text, text), auth.find_login(text),
-    auth.note_login(uuid, boolean), auth.replace_hash(uuid, text, text),
+GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, text, text, boolean),
+    auth.find_login(text), auth.replace_hash(uuid, text, text),
     auth.open_session(bytea, uuid, uuid, interval, interval, text, text), auth.close_session(bytea),
     auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[]) TO sentinel_app;
 GRANT EXECUTE ON FUNCTION auth.claim_effects(text[], integer, interval), auth.next_effect_due(text[]),

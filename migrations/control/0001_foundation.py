@@ -11,6 +11,7 @@ revision = "control_0001"
 down_revision = None
 
 DIRECTORY = Path(__file__).with_name("0001_directory.sql")
+ACCOUNTS = Path(__file__).with_name("0001_accounts.sql")
 
 
 def upgrade() -> None:
@@ -22,6 +23,7 @@ def upgrade() -> None:
         "GRANT USAGE ON SCHEMA control TO sentinel_platform",
         "SET ROLE sentinel_directory",
         DIRECTORY.read_text(encoding="utf-8"),
+        ACCOUNTS.read_text(encoding="utf-8"),
         "RESET ROLE",
         """CREATE TABLE control.tenants (
             id uuid PRIMARY KEY, slug text NOT NULL UNIQUE, name text NOT NULL, plan text NOT NULL, status text NOT NULL,

@@ -22,7 +22,7 @@ def before(**span: float) -> datetime:
 TENANT = Row(
     id=uid(1), name="Northwind Traders", slug="northwind", plan="professional", status="trial", status_reason=None
 )
-PERSON = Row(label="Ada Lindqvist", email="ada.lindqvist@northwind.example")
+PERSON = Row(label="Ada Lindqvist", email="ada.lindqvist@northwind.example", verified=True)
 
 
 def scan(number: int, status: str, **more: Any) -> Row:
@@ -214,4 +214,42 @@ CHARTS = [
         chart("findings", "New findings", "findings", tuple(Series(level.capitalize(), level) for level in LEVELS), 30),
         "/rows",
     ),
+]
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
+ACCOUNT = Row(
+    name=PERSON.label,
+    email=PERSON.email,
+    verified_at=before(days=3),
+    new_email=None,
+    old_confirmed=None,
+    new_confirmed=None,
+)
+SESSIONS = [
+    Row(id=uid(90), agent=FIREFOX, address="192.0.2.14", used_at=NOW, created_at=before(hours=3), current=True),
+    Row(
+        id=uid(91),
+        agent=SAFARI,
+        address="198.51.100.7",
+        used_at=before(hours=2),
+        created_at=before(days=2),
+        current=False,
+    ),
+    Row(id=uid(92), agent=None, address=None, used_at=before(days=1), created_at=before(days=5), current=False),
+]
+ACCOUNT_EVENTS = [
+    Row(at=before(hours=2), action="password.change", address="192.0.2.14", agent=FIREFOX),
+    Row(at=before(days=3), action="email.verify", address="198.51.100.7", agent=SAFARI),
+]
+MAILS = [
+    Row(
+        id=uid(95 + n),
+        subject=subject,
+        to=PERSON.email,
+        at=before(minutes=5 * n),
+        text=f"Hello Ada,\n\nConfirm that this address is yours.\n\nhttps://sentinel.example/verification/{'a' * 43}\n",
+    )
+    for n, subject in enumerate(("Confirm your e-mail address", "Set a new password"))
 ]
