@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 from temporalio.worker import Worker as TenantWorker
 
+from app.core.crypto import decode_key
 from app.core.logs import configure_logs
 from app.core.settings import Settings, settings
 from app.db.opening import TooManyRights, open_units, refuse_privileged
@@ -28,6 +29,7 @@ from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
 from app.services.effects import graph_scans, proof_checks
+from app.services.sealers import Sealer
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
 from app.workflows.dispatch import Dispatcher
@@ -63,6 +65,7 @@ class WorkerProcess:
         self._hosts = TenantWorkers(self._worker_of, self.records.open_tenants, cap=given.worker_poll_cap)
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
+        self._sealer = Sealer(self.units, decode_key(given.master_key.get_secret_value()))
         self._direct = direct
         self._stopping = asyncio.Event()
 
@@ -80,6 +83,7 @@ class WorkerProcess:
         self._mailer = self._make_mailer()
         if self._mailer is not None:
             self._mailer.start()
+        self._sealer.start()
         log.info("worker.relays")
         threading.Thread(target=functools.partial(sandbox.warm, *TOOLS), name="warm", daemon=True).start()
         hosting = asyncio.create_task(self._host())
@@ -165,9 +169,10 @@ class WorkerProcess:
         mailing = asyncio.create_task(asyncio.to_thread(self._mailer.stop)) if self._mailer else None
         await asyncio.sleep(_LAST_POLLS_SECONDS)
         self.probes.stop_all()
+        sealing = asyncio.create_task(asyncio.to_thread(self._sealer.stop))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.wait({task for task in (hosting, relaying, mailing) if task is not None})
+                await asyncio.wait({task for task in (hosting, sealing, relaying, mailing) if task is not None})
         if self.graph is not None:
             self.graph.close()
         self.units.engines.dispose()

@@ -6,6 +6,10 @@ AUDIT_COLUMNS = """
     address text, agent text, request_id text,
     transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
 """
+SEAL_COLUMNS = """
+    number bigint NOT NULL, last_transaction bigint NOT NULL, last_id uuid NOT NULL, body text NOT NULL,
+    hash bytea NOT NULL, signature bytea NOT NULL, sealed_at timestamptz NOT NULL, UNIQUE (tenant_id, number)
+"""
 OUTBOX_COLUMNS = """
     kind text NOT NULL, payload jsonb NOT NULL, created_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0, done_at timestamptz, last_error text

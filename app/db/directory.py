@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -92,6 +93,13 @@ class OpenScan:
     status: str
     admitted: bool
     since: datetime
+
+
+class UnsealedLog(NamedTuple):
+    """An audit log with events that can be sealed."""
+
+    tenant_id: UUID
+    home: str
 
 
 def slug_taken(session: Session, slug: str) -> bool:
@@ -247,3 +255,31 @@ def book_target(session: Session, endpoint: str, *, most: int, span: timedelta) 
             text("SELECT auth.book_target(:endpoint, :most, :span)"), {"endpoint": endpoint, "most": most, "span": span}
         ).scalar_one()
     )
+
+
+def audit_public_key(session: Session) -> bytes | None:
+    """Return the key by which seals of audit logs are checked, or None before it was made."""
+    found: bytes | None = session.execute(text("SELECT auth.audit_public_key()")).scalar_one()
+    return found
+
+
+def audit_key(session: Session) -> bytes | None:
+    """Return the wrapped key that signs seals, or None before it was made."""
+    found: bytes | None = session.execute(text("SELECT auth.audit_key()")).scalar_one()
+    return found
+
+
+def keep_audit_key(session: Session, wrapped: bytes, public: bytes) -> None:
+    """Keep the key that signs seals, unless there is one already."""
+    session.execute(text("SELECT auth.keep_audit_key(:wrapped, :public)"), {"wrapped": wrapped, "public": public})
+
+
+def logs_unsealed(session: Session, most: int) -> list[UnsealedLog]:
+    """Return at most `most` audit logs with events that no open transaction can still precede."""
+    rows = session.execute(text("SELECT * FROM auth.logs_unsealed(:most)"), {"most": most})
+    return [UnsealedLog(row.tenant_id, row.home) for row in rows]
+
+
+def note_sealed(session: Session, home: str, up_to: int) -> None:
+    """Take the present tenant's log off the list of those to be sealed, up to that transaction."""
+    session.execute(text("SELECT auth.note_sealed(:home, :up_to)"), {"home": home, "up_to": up_to})

@@ -55,6 +55,18 @@ class AuditColumns(Identified):
     transaction: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
+class SealColumns(Identified):
+    """What was sealed: the place of the last event, the signed statement and its hash."""
+
+    number: Mapped[int] = mapped_column(BigInteger)
+    last_transaction: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[UUID]
+    body: Mapped[str]
+    hash: Mapped[bytes]
+    signature: Mapped[bytes]
+    sealed_at: Mapped[datetime]
+
+
 class OutboxColumns(Identified):
     """An effect to be had after the commit that asked for it."""
 

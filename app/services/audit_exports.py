@@ -22,7 +22,7 @@ from app.services.audit import LOGS, EventFilter
 from app.services.pages import Position
 from app.tenancy.context import tenant_scope
 
-FORMS = ("csv", "ndjson")
+FORMS = ("csv", "ndjson", "sealed")
 CHUNK = 1_000
 COLUMNS = (
     *("at", "log", "id", "actor_kind", "actor_label", "actor_id", "action", "target_kind", "target_id"),
@@ -51,11 +51,12 @@ def horizon(unit: Unit) -> int:
 def begin_export(unit: Unit, form: str, wanted: EventFilter) -> Export:
     """Record that the events are taken out, and fix what belongs to the export. Needs tenant:audit:read.
 
-    `form` is csv or ndjson. Raises MalformedRequest for any other. The rows are read after the commit.
+    `form` is csv, ndjson, or sealed: the whole log with its seals. Raises MalformedRequest for any other.
+    The rows are read after the commit.
     """
     require(unit, Permission.AUDIT_READ)
     if form not in FORMS:
-        raise MalformedRequest("An export is csv or ndjson.")
+        raise MalformedRequest("An export is csv, ndjson or sealed.")
     horizons = {home: horizon(unit.at_home(home)) for home in LOGS}
     given = {"action": wanted.action, "actor": wanted.actor, "target_kind": wanted.target_kind}
     days = {

@@ -8,7 +8,7 @@ from flask import Response, current_app, render_template, request, url_for
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tables import AuditColumns
-from app.services import audit, audit_exports
+from app.services import audit, audit_exports, audit_seals
 from app.services.audit import EventFilter
 from app.services.differences import differences
 from app.services.findings import day_bounds
@@ -26,7 +26,8 @@ TARGETS = {
     "finding": ("findings.show", "finding_id"),
     "scan": ("scans.show", "scan_id"),
 }
-TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson"}
+NDJSON = "application/x-ndjson"
+TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": NDJSON, "sealed": NDJSON}
 
 
 def event_filter(given: Mapping[str, str]) -> EventFilter:
@@ -43,9 +44,11 @@ def event_filter(given: Mapping[str, str]) -> EventFilter:
 
 @tenant_page(blueprint, "/audit", Permission.AUDIT_READ)
 def index(unit: Unit) -> str:
-    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"))
+    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=30)
     shown = listing([_shown(row) for row in page.rows], page.next_cursor, FILTERS)
-    return render_template("audits/index.html", **shown, choices=_choices(audit.list_choices(unit)))
+    return render_template(
+        "audits/index.html", **shown, choices=_choices(audit.list_choices(unit)), sealed=audit_seals.sealed_logs(unit)
+    )
 
 
 def _choices(found: audit.Choices) -> SimpleNamespace:
@@ -79,7 +82,9 @@ def export(unit: Unit) -> Response:
     """Send what the filters choose as a file; that it was taken is itself an event."""
     form = request.form.get("format", "")
     begun = audit_exports.begin_export(unit, form, event_filter(request.form))
-    name = f"audit-{unit.now():%Y%m%d-%H%M%S}.{begun.form}"
-    answer = Response(audit_exports.stream(runtime().units, begun), content_type=TYPES[begun.form])
+    sealed = begun.form == "sealed"
+    name = f"audit-{unit.now():%Y%m%d-%H%M%S}.{'sealed.ndjson' if sealed else begun.form}"
+    stream = audit_seals.stream_sealed if sealed else audit_exports.stream
+    answer = Response(stream(runtime().units, begun), content_type=TYPES[begun.form])
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

@@ -23,6 +23,7 @@ NOUNS: tuple[str, ...] = (
     "guards",
     "usages",
     "audits",
+    "audit_keys",
 )
 
 

@@ -35,6 +35,13 @@ CREATE TABLE auth.open_scans (
     admitted boolean NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (tenant_id, scan_id));
 CREATE INDEX ON auth.open_scans (since);
 
+CREATE TABLE auth.audit_unsealed (
+    tenant_id uuid NOT NULL, home text NOT NULL, transaction bigint NOT NULL, PRIMARY KEY (tenant_id, home, transaction));
+
+CREATE TABLE auth.audit_key (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id), wrapped bytea NOT NULL, public bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now());
+
 CREATE TABLE auth.target_visits (endpoint text PRIMARY KEY, since timestamptz NOT NULL, visits integer NOT NULL);
 
 -- Mirrors: triggers on the tenants' tables keep the directory in the same transaction.
@@ -105,7 +112,16 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     END IF;
     RETURN NULL; END $$;
 
+CREATE FUNCTION auth.mirror_audit() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    INSERT INTO auth.audit_unsealed (tenant_id, home, transaction) VALUES (NEW.tenant_id, TG_ARGV[0], NEW.transaction)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL; END $$;
+
 -- Look-ups for every process.
+
+CREATE FUNCTION auth.audit_public_key() RETURNS bytea LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT k.public FROM auth.audit_key k $$;
 
 CREATE FUNCTION auth.slug_taken(wanted text) RETURNS boolean LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -237,14 +253,33 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     WHERE v.visits < most OR v.since <= now() - span;
     RETURN FOUND; END $$;
 
+CREATE FUNCTION auth.audit_key() RETURNS bytea LANGUAGE sql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT k.wrapped FROM auth.audit_key k $$;
+
+CREATE FUNCTION auth.keep_audit_key(new_wrapped bytea, new_public bytea) RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO auth.audit_key (wrapped, public) VALUES (new_wrapped, new_public) ON CONFLICT DO NOTHING $$;
+
+CREATE FUNCTION auth.logs_unsealed(most integer, OUT tenant_id uuid, OUT home text)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT u.tenant_id, u.home FROM auth.audit_unsealed u
+    WHERE u.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint LIMIT most $$;
+
+CREATE FUNCTION auth.note_sealed(sealed_home text, up_to bigint) RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM auth.audit_unsealed u WHERE u.home = sealed_home AND u.transaction <= up_to
+        AND u.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.mirror_tenant(), auth.mirror_placement(), auth.mirror_membership(),
-    auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan() TO sentinel_owner;
+    auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan(), auth.mirror_audit() TO sentinel_owner;
 GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, text, text, boolean),
     auth.find_login(text), auth.replace_hash(uuid, text, text),
     auth.open_session(bytea, uuid, uuid, interval, interval, text, text), auth.close_session(bytea),
-    auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[]) TO sentinel_app;
+    auth.audit_public_key(), auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[])
+    TO sentinel_app;
 GRANT EXECUTE ON FUNCTION auth.claim_effects(text[], integer, interval), auth.next_effect_due(text[]),
-    auth.list_open_scans(interval), auth.tenants_with_open_scans(), auth.book_target(text, integer, interval)
+    auth.list_open_scans(interval), auth.tenants_with_open_scans(), auth.book_target(text, integer, interval),
+    auth.audit_key(), auth.keep_audit_key(bytea, bytea), auth.logs_unsealed(integer), auth.note_sealed(text, bigint)
     TO sentinel_worker;
 GRANT USAGE ON SCHEMA auth TO sentinel_app, sentinel_worker, sentinel_owner;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic import op
 
-from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS, audit_indexes
+from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS, SEAL_COLUMNS, audit_indexes
 from app.db.rls import protect, tenant_table
 
 revision = "control_0001"
@@ -59,6 +59,9 @@ def upgrade() -> None:
         "CREATE INDEX ON account.api_keys (tenant_id, created_at, id)",
         *tenant_table("account.audit_events", AUDIT_COLUMNS, grants=("SELECT", "INSERT")),
         *audit_indexes("account.audit_events"),
+        "CREATE TRIGGER mirror AFTER INSERT ON account.audit_events "
+        "FOR EACH ROW EXECUTE FUNCTION auth.mirror_audit('account')",
+        *tenant_table("account.audit_seals", SEAL_COLUMNS, grants=("SELECT", "INSERT")),
         *tenant_table("account.outbox", OUTBOX_COLUMNS),
         "CREATE INDEX ON account.outbox (tenant_id, due_at) WHERE done_at IS NULL",
         "CREATE TRIGGER mirror AFTER INSERT OR UPDATE ON control.tenants FOR EACH ROW EXECUTE FUNCTION auth.mirror_tenant()",

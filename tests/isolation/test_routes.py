@@ -31,6 +31,7 @@ PUBLIC = {
     "confirmations.redeem": "does what the token of a mailed link is for, whoever sends it",
     "confirmations.resend": "mails the link to whoever is signed in, by the session alone",
     "confirmations.show": "says what the token of a mailed link is for",
+    "audit_keys.show": "the public key of the installation, the same for everybody",
     "health.health": "whether the process runs",
     "health.metrics": "sums over all tenants; asks for a token outside development",
     "health.ready": "which parts answer",

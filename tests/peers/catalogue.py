@@ -25,6 +25,8 @@ GRANTS = {
     "control.placements": APPEND,
     "control.tenant_keys": APPEND,
     "account.audit_events": APPEND,
+    "account.audit_seals": APPEND,
+    "shared.audit_seals": APPEND,
     "shared.audit_events": APPEND,
     "shared.api_calls": APPEND,
 }
@@ -38,6 +40,7 @@ FUNCTIONS = {
             "account_of",
             "account_sessions",
             "account_tenants",
+            "audit_public_key",
             "begin_api_key",
             "begin_email_change",
             "begin_session",
@@ -64,6 +67,7 @@ FUNCTIONS = {
         ),
         APP,
     ),
+    **dict.fromkeys(("audit_key", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
     ),

@@ -84,6 +84,7 @@ APART = {
     "profiles.end_others": "/account/sessions/end",
     "mailboxes.index": "/mailbox",
     "mailboxes.show": "/mailbox/<mail_id>",
+    "audit_keys.show": "/.well-known/sentinel-audit-key",
 }
 
 
@@ -344,9 +345,9 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14}),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
     "calls-empty": ("usages/calls.html", lambda: _list([])),
-    "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES)),
-    "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES)),
-    "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, filtered=True)),
+    "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES, sealed=s.SEALED)),
+    "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=[])),
+    "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=s.SEALED, filtered=True)),
     "error-404": (
         "errors/error.html",
         lambda: error(404, "Not found"),

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from app.core.crypto import decode_key
+from app.core.settings import settings
+from app.db.units import Units
+from app.services.sealers import Sealer
 from tests.peers.visitors import Person
 
 
@@ -65,3 +69,16 @@ def test_an_export_is_asked_for_by_a_form_with_its_token(busy: Person) -> None:
         assert busy.post(busy.at("/audit/export"), dict(form)).status_code == 400
     assert busy.get(busy.at("/audit/export")).status_code == 405
     assert shown(busy, "?action=audit.export") == []
+
+
+def test_the_sealed_log_is_taken_out_with_its_key(busy: Person, worker_units: Units) -> None:
+    """After a worker sealed, the page shows each head, the sealed log is a download, and anybody gets the key."""
+    assert "No seal yet" in busy.get(busy.at("/audit")).text
+    Sealer(worker_units, decode_key(settings().master_key.get_secret_value())).run_once()
+    page = busy.get(busy.at("/audit")).text
+    head = re.search(r'id="head-account"[^>]*>([0-9a-f]{64})<', page)
+    assert head is not None and f"--head {head.group(1)}" in page
+    answer = busy.post(busy.at("/audit/export"), {"format": "sealed"})
+    assert answer.mimetype == "application/x-ndjson" and '{"seal":{' in answer.text
+    key = busy.get("/.well-known/sentinel-audit-key")
+    assert key.status_code == 200 and key.text.startswith("-----BEGIN PUBLIC KEY-----")
