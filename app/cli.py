@@ -1,12 +1,16 @@
 """The command line: `python -m app.cli COMMAND`."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 from uuid import UUID
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.core.clock import SetClock
 from app.core.crypto import decode_key
@@ -18,7 +22,7 @@ from app.db import directory
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Home, Unit, Units
 from app.outbox.wakers import Waker
-from app.services import accounts, demonstrations, entrances
+from app.services import accounts, audit_verifications, demonstrations, entrances
 from app.services.accounts import Origin, Signup
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
@@ -58,6 +62,36 @@ def demonstration() -> None:
     click.echo(f"{DAYS} days of simulated rows written")
 
 
+@main.group()
+def audit() -> None:
+    """The audit log, away from the installation."""
+
+
+@audit.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--key", "key_file", type=click.File("rb"), required=True, help="The public key, as PEM.")
+@click.option("--head", "heads", multiple=True, help="A last seal's hash that you kept; may be given for each log.")
+def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
+    """Check a sealed export offline: 0 it is whole, 1 it was tampered with, 2 it cannot be checked."""
+    try:
+        key = load_pem_public_key(key_file.read())
+        if not isinstance(key, Ed25519PublicKey):
+            raise audit_verifications.Unreadable("the key is not an Ed25519 public key")
+        verdict = audit_verifications.verify(file, key, [head.lower() for head in heads])
+    except (audit_verifications.Unreadable, ValueError) as error:
+        click.echo(f"cannot be checked: {error}", err=True)
+        sys.exit(2)
+    for name, head in verdict.heads.items():
+        click.echo(f"{name}: head {head}")
+    for name in verdict.unchecked:
+        click.echo(f"{name}: the tail is unchecked, since its head was not given: later events may be missing")
+    for fault in verdict.faults:
+        click.echo(f"FAULT {fault}", err=True)
+    if verdict.faults:
+        sys.exit(1)
+    click.echo(f"{verdict.events} events under {verdict.seals} seals are whole")
+
+
 def _targets(given: Settings) -> list[str]:
     return [part.strip() for part in given.demonstration_targets.split(",") if part.strip()]
 
@@ -80,7 +114,11 @@ def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
         signup = Signup("Demonstration GmbH", SLUG, "Dana Demo", email, password)
         try:
             unit, signed_in = accounts.sign_up(
-                door, signup, master_key=decode_key(given.master_key.get_secret_value()), origin=origin
+                door,
+                signup,
+                master_key=decode_key(given.master_key.get_secret_value()),
+                origin=origin,
+                verified=True,
             )
         except AppError as error:
             raise click.ClickException(f"{error.detail} {error.fields}") from error

@@ -48,6 +48,7 @@ def create_app(configuration: Settings | None = None) -> Flask:
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        MAILBOX=given.local_mail_dir,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
     )

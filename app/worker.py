@@ -16,16 +16,20 @@ from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 from temporalio.worker import Worker as TenantWorker
 
+from app.core.crypto import decode_key
 from app.core.logs import configure_logs
 from app.core.settings import Settings, settings
 from app.db.opening import TooManyRights, open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import open_graph
+from app.outbox.mailers import FolderTransport, Mailer, SmtpTransport, Transport
 from app.outbox.relay import Delivery, Postponed, Relay
 from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
+from app.services import mails
 from app.services.effects import graph_scans, proof_checks
+from app.services.sealers import Sealer
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
 from app.workflows.dispatch import Dispatcher
@@ -60,6 +64,8 @@ class WorkerProcess:
         self._duties: Duties | None = None
         self._hosts = TenantWorkers(self._worker_of, self.records.open_tenants, cap=given.worker_poll_cap)
         self._relay: Relay | None = None
+        self._mailer: Mailer | None = None
+        self._sealer = Sealer(self.units, decode_key(given.master_key.get_secret_value()))
         self._direct = direct
         self._stopping = asyncio.Event()
 
@@ -74,6 +80,10 @@ class WorkerProcess:
             return
         self._relay = self._make_relay()
         self._relay.start()
+        self._mailer = self._make_mailer()
+        if self._mailer is not None:
+            self._mailer.start()
+        self._sealer.start()
         log.info("worker.relays")
         threading.Thread(target=functools.partial(sandbox.warm, *TOOLS), name="warm", daemon=True).start()
         hosting = asyncio.create_task(self._host())
@@ -106,6 +116,14 @@ class WorkerProcess:
             "proof.check": proof_checks(self.units),
         }
         return Relay(self.units, handlers, listen_url=self._direct, poll_seconds=self._settings.relay_poll_seconds)
+
+    def _make_mailer(self) -> Mailer | None:
+        transport = _transport(self._settings)
+        if transport is None:
+            log.warning("worker.no_mail", reason="SMTP_URL is not set")
+            return None
+        compose = functools.partial(mails.compose, settings=self._settings)
+        return Mailer(self.units, transport, compose, poll_seconds=self._settings.relay_poll_seconds)
 
     def _wake(self) -> None:
         if self._relay is not None:
@@ -148,14 +166,22 @@ class WorkerProcess:
         """Take nothing more, finish what is quick, hand back the rest: others, or the next start, take it up."""
         hosting.cancel()
         relaying = asyncio.create_task(asyncio.to_thread(self._relay.stop)) if self._relay else None
+        mailing = asyncio.create_task(asyncio.to_thread(self._mailer.stop)) if self._mailer else None
         await asyncio.sleep(_LAST_POLLS_SECONDS)
         self.probes.stop_all()
+        sealing = asyncio.create_task(asyncio.to_thread(self._sealer.stop))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.wait({hosting} | ({relaying} if relaying else set()))
+                await asyncio.wait({task for task in (hosting, sealing, relaying, mailing) if task is not None})
         if self.graph is not None:
             self.graph.close()
         self.units.engines.dispose()
+
+
+def _transport(given: Settings) -> Transport | None:
+    if given.smtp_url is not None:
+        return SmtpTransport(given.smtp_url.get_secret_value())
+    return FolderTransport(given.local_mail_dir) if given.local_mail_dir is not None else None
 
 
 def _run_probe(ticket: Ticket, stop: threading.Event, tell: Callable[[str], None]) -> Artefact:

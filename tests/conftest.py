@@ -6,4 +6,5 @@ pytest_plugins = (
     "tests.plugins.servers",
     "tests.plugins.graphs",
     "tests.plugins.tenants",
+    "tests.plugins.letters",
 )

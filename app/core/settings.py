@@ -3,6 +3,7 @@
 import base64
 import binascii
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -35,6 +36,8 @@ class Settings(BaseSettings):
     neo4j_database: str | None = None
 
     smtp_url: SecretStr | None = None
+    mail_from: str | None = None
+    local_mail_dir: Path | None = None
     rate_limit_storage_url: SecretStr | None = None
     web_concurrency: int = 1
     trusted_proxies: str = ""
@@ -73,6 +76,8 @@ class Settings(BaseSettings):
                 raise ValueError("DEMONSTRATION is for make run alone")
             if self.smtp_url is None:
                 raise ValueError("SMTP_URL must be set")
+        if self.local_mail_dir is not None and not self.demonstration:
+            raise ValueError("LOCAL_MAIL_DIR is for make run alone")
         if self.web_concurrency > 1 and self.rate_limit_storage_url is None:
             raise ValueError("RATE_LIMIT_STORAGE_URL must be set where WEB_CONCURRENCY is above 1")
         return self

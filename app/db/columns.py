@@ -3,9 +3,20 @@
 AUDIT_COLUMNS = """
     at timestamptz NOT NULL, actor_kind text NOT NULL, actor_id uuid, actor_label text NOT NULL,
     action text NOT NULL, target_kind text NOT NULL, target_id uuid, before jsonb, after jsonb,
-    address text, agent text, request_id text
+    address text, agent text, request_id text,
+    transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint
+"""
+SEAL_COLUMNS = """
+    number bigint NOT NULL, last_transaction bigint NOT NULL, last_id uuid NOT NULL, body text NOT NULL,
+    hash bytea NOT NULL, signature bytea NOT NULL, sealed_at timestamptz NOT NULL, UNIQUE (tenant_id, number)
 """
 OUTBOX_COLUMNS = """
     kind text NOT NULL, payload jsonb NOT NULL, created_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0, done_at timestamptz, last_error text
 """
+
+
+def audit_indexes(table: str) -> list[str]:
+    """Return the statements that index an audit table: by time, by what one filters on, and in order of commits."""
+    columns = ("at, id", "action, at, id", "actor_label, at, id", "target_kind, at, id", "transaction, id")
+    return [f"CREATE INDEX ON {table} (tenant_id, {names})" for names in columns]

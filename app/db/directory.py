@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -12,11 +13,11 @@ from app.tenancy.placements import Isolation, Placement
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a sign-in is checked against."""
+    """What a sign-in is checked against; without a person for an unknown address, which is counted all the same."""
 
-    user_id: UUID
-    name: str
-    password_hash: str
+    user_id: UUID | None
+    name: str | None
+    password_hash: str | None
     locked: bool
 
 
@@ -44,6 +45,7 @@ class Visitor:
     tenant: TenantView | None
     role: str | None
     extra_permissions: tuple[str, ...]
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +95,43 @@ class OpenScan:
     since: datetime
 
 
+class UnsealedLog(NamedTuple):
+    """An audit log with events that can be sealed."""
+
+    tenant_id: UUID
+    home: str
+
+
 def slug_taken(session: Session, slug: str) -> bool:
     """Tell whether any tenant has this slug."""
     return bool(session.execute(text("SELECT auth.slug_taken(:slug)"), {"slug": slug}).scalar_one())
 
 
-def register_user(session: Session, user_id: UUID, email: str, name: str, password_hash: str) -> bool:
+def register_user(
+    session: Session, user_id: UUID, email: str, name: str, password_hash: str, *, verified: bool = False
+) -> bool:
     """Add a person; False where the address is registered already."""
     return bool(
         session.execute(
-            text("SELECT auth.register_user(:id, :email, :name, :hash)"),
-            {"id": user_id, "email": email, "name": name, "hash": password_hash},
+            text("SELECT auth.register_user(:id, :email, :name, :hash, :verified)"),
+            {"id": user_id, "email": email, "name": name, "hash": password_hash, "verified": verified},
         ).scalar_one()
     )
 
 
-def find_login(session: Session, email: str) -> Login | None:
+def find_login(session: Session, email: str) -> Login:
     """Return what a sign-in with this address is checked against."""
-    row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one_or_none()
-    return None if row is None else Login(row.user_id, row.name, row.password_hash, row.locked)
+    row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one()
+    return Login(row.user_id, row.name, row.password_hash, row.locked)
 
 
-def note_login(session: Session, user_id: UUID, *, good: bool) -> None:
-    """Count a sign-in; the fifth failure in a row locks for 30 seconds, each further one for twice as long."""
-    session.execute(text("SELECT auth.note_login(:id, :good)"), {"id": user_id, "good": good})
+def note_login(session: Session, email: str, *, good: bool) -> bool:
+    """Count a sign-in; the fifth failure in a row locks for 30 seconds, each further one for twice as long.
+
+    True where this failure was the one that locked.
+    """
+    call = text("SELECT auth.note_login(:email, :good)")
+    return bool(session.execute(call, {"email": email, "good": good}).scalar_one())
 
 
 def replace_hash(session: Session, user_id: UUID, old: str, new: str) -> None:
@@ -176,6 +191,7 @@ def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visi
         None if row.tenant_id is None else _tenant(row),
         row.role,
         tuple(row.permissions or ()),
+        row.verified,
     )
 
 
@@ -239,3 +255,31 @@ def book_target(session: Session, endpoint: str, *, most: int, span: timedelta) 
             text("SELECT auth.book_target(:endpoint, :most, :span)"), {"endpoint": endpoint, "most": most, "span": span}
         ).scalar_one()
     )
+
+
+def audit_public_key(session: Session) -> bytes | None:
+    """Return the key by which seals of audit logs are checked, or None before it was made."""
+    found: bytes | None = session.execute(text("SELECT auth.audit_public_key()")).scalar_one()
+    return found
+
+
+def audit_key(session: Session) -> bytes | None:
+    """Return the wrapped key that signs seals, or None before it was made."""
+    found: bytes | None = session.execute(text("SELECT auth.audit_key()")).scalar_one()
+    return found
+
+
+def keep_audit_key(session: Session, wrapped: bytes, public: bytes) -> None:
+    """Keep the key that signs seals, unless there is one already."""
+    session.execute(text("SELECT auth.keep_audit_key(:wrapped, :public)"), {"wrapped": wrapped, "public": public})
+
+
+def logs_unsealed(session: Session, most: int) -> list[UnsealedLog]:
+    """Return at most `most` audit logs with events that no open transaction can still precede."""
+    rows = session.execute(text("SELECT * FROM auth.logs_unsealed(:most)"), {"most": most})
+    return [UnsealedLog(row.tenant_id, row.home) for row in rows]
+
+
+def note_sealed(session: Session, home: str, up_to: int) -> None:
+    """Take the present tenant's log off the list of those to be sealed, up to that transaction."""
+    session.execute(text("SELECT auth.note_sealed(:home, :up_to)"), {"home": home, "up_to": up_to})

@@ -141,7 +141,7 @@ class Entry:
     """Who came in, as a directory function told: the tenant, its placement and the actor."""
 
     tenant_id: UUID
-    placement: Placement
+    placement: Placement | None
     actor: Actor
 
 
@@ -212,6 +212,20 @@ class Doorway:
             text("SELECT set_config('app.current_tenant', :tenant, true)"), {"tenant": str(entry.tenant_id)}
         )
         return self.enter(entry, home)
+
+    @contextmanager
+    def within(self, tenant_id: UUID, actor: Actor) -> Iterator[Unit]:
+        """Write the account home of a tenant for a while, then belong to nobody again; `commit` keeps what was written.
+
+        For what a person does to their own account, which shows in every tenant that they belong to.
+        """
+        unit = self.found(Entry(tenant_id, None, actor), Home.ACCOUNT)
+        yield unit
+        self.session.flush()
+        self.session.expunge_all()
+        self.session.info.pop("tenant_id")
+        self.session.execute(text("SELECT set_config('app.current_tenant', '', true)"))
+        self._work = None
 
     def commit(self) -> None:
         """Keep what directory functions wrote, where nobody came in."""

@@ -109,4 +109,6 @@ def _settings(plan: Installation) -> dict[str, str]:
         settings["DEMONSTRATION_TARGETS"] = ",".join(f"127.0.0.1:{port}" for port in plan.target_ports)
         settings["DEMONSTRATION_EMAIL"] = DEMONSTRATION_EMAIL
         settings["DEMONSTRATION_PASSWORD"] = plan.keys["DEMONSTRATION_PASSWORD"]
+        if not plan.given.get("SMTP_URL"):
+            settings["LOCAL_MAIL_DIR"] = str(plan.state / "data" / "mail")
     return settings

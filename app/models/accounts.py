@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home
-from app.models.tables import AuditColumns, Identified, OutboxColumns, Table
+from app.models.tables import AuditColumns, Identified, OutboxColumns, SealColumns, Table
 
 
 class Membership(Identified, Table):
@@ -49,6 +49,14 @@ class AccountAuditEvent(AuditColumns, Table):
     """A change in the account home."""
 
     __tablename__ = "audit_events"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+
+class AccountAuditSeal(SealColumns, Table):
+    """A seal of the account home's audit log."""
+
+    __tablename__ = "audit_seals"
     __table_args__ = {"schema": "account"}
     home = Home.ACCOUNT
 

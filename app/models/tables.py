@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, MetaData, Text, Uuid
+from sqlalchemy import BigInteger, DateTime, FetchedValue, Integer, MetaData, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -33,7 +33,12 @@ class Identified(OfTenant):
 
 
 class AuditColumns(Identified):
-    """Who did what to which thing, from where; before and after hold no secrets."""
+    """Who did what to which thing, from where; before and after hold no secrets.
+
+    `transaction` is the database's number of the transaction that wrote the row: in its order no row arrives late.
+    """
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 
     at: Mapped[datetime]
     actor_kind: Mapped[str]
@@ -47,6 +52,19 @@ class AuditColumns(Identified):
     address: Mapped[str | None]
     agent: Mapped[str | None]
     request_id: Mapped[str | None]
+    transaction: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
+
+
+class SealColumns(Identified):
+    """What was sealed: the place of the last event, the signed statement and its hash."""
+
+    number: Mapped[int] = mapped_column(BigInteger)
+    last_transaction: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[UUID]
+    body: Mapped[str]
+    hash: Mapped[bytes]
+    signature: Mapped[bytes]
+    sealed_at: Mapped[datetime]
 
 
 class OutboxColumns(Identified):

@@ -1,13 +1,20 @@
 """Content tables that stand beside what they record: audit events and outbox."""
 
 from app.db.units import Home
-from app.models.tables import AuditColumns, OutboxColumns, Table
+from app.models.tables import AuditColumns, OutboxColumns, SealColumns, Table
 
 
 class AuditEvent(AuditColumns, Table):
     """A change in the content home."""
 
     __tablename__ = "audit_events"
+    home = Home.CONTENT
+
+
+class AuditSeal(SealColumns, Table):
+    """A seal of the content home's audit log."""
+
+    __tablename__ = "audit_seals"
     home = Home.CONTENT
 
 

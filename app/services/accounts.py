@@ -10,14 +10,15 @@ from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.exc import IntegrityError
 
 from app.core import crypto
-from app.core.errors import Invalid, TooManyRequests, Unauthenticated
+from app.core.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import Role, permissions_of
 from app.db import directory
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.accounts import Membership
 from app.models.tenants import Tenant, TenantKey, TenantPlacement
-from app.services import audit
+from app.services import audit, mails
+from app.services.passwords import LONGEST_PASSWORD, password_problem
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.placements import Isolation, Placement
 
@@ -26,8 +27,10 @@ RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "login", "platform", 
 TRIAL = timedelta(days=14)
 SESSION_LASTS = timedelta(days=14)
 SESSION_IDLE = timedelta(hours=12)
-SHORTEST_PASSWORD = 12
-LONGEST_PASSWORD = 256
+
+
+class AddressInUse(Conflict):
+    """The address belongs to an account already; whoever holds it is told by mail, and nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +89,20 @@ def normal_email(email: str) -> str:
         raise ValueError("not an e-mail address") from error
 
 
+def line_problem(value: str, longest: int) -> str | None:
+    """Return what is wrong with a name; a line break in one could end up in a mail's header."""
+    if not value.strip():
+        return "must not be empty"
+    if len(value) > longest or not value.isprintable():
+        return f"at most {longest} characters, on one line"
+    return None
+
+
 def _checked(door: Doorway, signup: Signup) -> tuple[str, dict[str, str]]:
     problems: dict[str, str] = {}
     for field, value, longest in (("company", signup.company, 120), ("name", signup.name, 120)):
-        if not value.strip():
-            problems[field] = "must not be empty"
-        elif len(value) > longest or any(ord(character) < 32 for character in value):
-            problems[field] = f"at most {longest} characters, on one line"
+        if problem := line_problem(value, longest):
+            problems[field] = problem
     if problem := check_slug(door, signup.slug):
         problems["slug"] = problem
     email = ""
@@ -105,44 +115,25 @@ def _checked(door: Doorway, signup: Signup) -> tuple[str, dict[str, str]]:
     return email, problems
 
 
-def password_problem(password: str, about: tuple[str, ...] = ()) -> str | None:
-    """Return what is wrong with a new password (NIST 800-63B: length and known words, no composition rules)."""
-    if len(password) < SHORTEST_PASSWORD:
-        return f"at least {SHORTEST_PASSWORD} characters"
-    if len(password) > LONGEST_PASSWORD:
-        return f"at most {LONGEST_PASSWORD} characters"
-    lowered = password.lower()
-    if len(set(lowered)) < 5:
-        return "too many repeated characters"
-    if any(word and len(word) > 3 and lowered.strip("0123456789!") == word.lower() for word in about):
-        return "too close to your own details"
-    if lowered.strip("0123456789!?.") in _common_words():
-        return "on the list of common passwords"
-    return None
-
-
-@lru_cache(maxsize=1)
-def _common_words() -> frozenset[str]:
-    words = (
-        "password passwort letmein welcome iloveyou administrator qwertyuiop qwertyuiopasdf baseball superman "
-        "correcthorsebatterystaple passwordpassword changeme changemenow trustno football sunshine princess"
-    )
-    return frozenset(words.split())
-
-
-def sign_up(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin) -> tuple[Unit, SignIn]:
+def sign_up(
+    door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin, verified: bool = False
+) -> tuple[Unit, SignIn]:
     """Make a person and a tenant (14 days of professional), and sign the person in. The caller commits the unit.
 
-    Raises Invalid with a word for each field that will not do; nothing is kept then.
+    The address is confirmed by a mail, unless it is `verified`. Raises Invalid with a word for each field that will not
+    do; nothing is kept then. Raises AddressInUse where the address has an account; the caller commits the doorway, so
+    that its holder gets a mail.
     """
     email, problems = _checked(door, signup)
-    user_id, tenant_id = new_id(), new_id()
-    if not problems and not directory.register_user(
-        door.session, user_id, email, signup.name.strip(), crypto.hash_password(signup.password)
-    ):
-        problems["email"] = "this address cannot be used to sign up; sign in instead"
     if problems:
         raise Invalid("Some fields need another value.", fields=problems)
+    user_id, tenant_id = new_id(), new_id()
+    hashed = crypto.hash_password(signup.password)
+    if not directory.register_user(door.session, user_id, email, signup.name.strip(), hashed, verified=verified):
+        mails.request(door, "known", email, user_id=None, client=origin.address)
+        raise AddressInUse("Check your mail.")
+    if not verified:
+        mails.request(door, "verification", email, user_id=user_id, client=origin.address)
     actor = Actor(
         ActorKind.USER,
         user_id,
@@ -193,23 +184,29 @@ def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> Sign
     The caller commits the doorway in either case, so that failures are counted.
     """
     try:
-        login = directory.find_login(door.session, normal_email(email))
+        address = normal_email(email)
     except ValueError:
-        login = None
-    if login is None:
-        crypto.check_password(password, _decoy())
-        raise Unauthenticated("The address or the password is wrong.")
+        crypto.check_password(password[:LONGEST_PASSWORD], _decoy())
+        raise Unauthenticated("The address or the password is wrong.") from None
+    login = directory.find_login(door.session, address)
     if login.locked:
         raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
-    good = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash)
-    directory.note_login(door.session, login.user_id, good=good)
-    if not good:
+    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash or _decoy())
+    if login.user_id is None or login.password_hash is None or not matches:
+        count_failure(door, address, origin)
         raise Unauthenticated("The address or the password is wrong.")
+    directory.note_login(door.session, address, good=True)
     if crypto.needs_rehash(login.password_hash):
         directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))
     token = _open_session(door, login.user_id, origin)
     tenants = directory.session_tenants(door.session, crypto.token_hash(token))
     return SignIn(token, login.user_id, tenants[0].slug if tenants else None)
+
+
+def count_failure(door: Doorway, email: str, origin: Origin) -> None:
+    """Count a wrong password; the failure that locks sends the holder of the address, if any, the way to unlock."""
+    if directory.note_login(door.session, email, good=False):
+        mails.request(door, "unlock", email, user_id=None, client=origin.address)
 
 
 def sign_out(door: Doorway, token: str) -> None:

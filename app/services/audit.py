@@ -1,10 +1,13 @@
-"""The audit log: one row per change, in the change's own transaction."""
+"""The audit log: one row per change, in the change's own transaction; listed newest first."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
@@ -13,6 +16,35 @@ from app.models.tables import AuditColumns
 from app.models.trails import AuditEvent
 from app.services.access import require
 from app.services.pages import Page, cut, decode_cursor
+
+LOGS: dict[Home, type[AuditEvent] | type[AccountAuditEvent]] = {
+    Home.ACCOUNT: AccountAuditEvent,
+    Home.CONTENT: AuditEvent,
+}
+MOST_CHOICES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events: each given part must fit; `since` is included, `until` is not."""
+
+    action: str | None = None
+    actor: str | None = None
+    target_kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = EventFilter()
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What occurs in the tenant's log, at most 200 of each, in alphabetical order."""
+
+    actions: list[str]
+    actors: list[str]
+    target_kinds: list[str]
 
 
 def record(
@@ -25,9 +57,8 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down that the unit's actor did `action` (`noun.verb`) to the target. Values hold no secret."""
-    table: type[AuditEvent] | type[AccountAuditEvent] = AuditEvent if unit.home is Home.CONTENT else AccountAuditEvent
     unit.session.add(
-        table(
+        LOGS[unit.home](
             at=unit.now(),
             actor_kind=unit.actor.kind,
             actor_id=unit.actor.id,
@@ -44,15 +75,56 @@ def record(
     )
 
 
-def list_events(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[AuditColumns]:
-    """Return the tenant's audit events of both homes, newest first. Needs tenant:audit:read."""
+def conditions(table: type[AuditColumns], wanted: EventFilter) -> list[ColumnElement[bool]]:
+    """Return what a row of `table` must fulfil to be `wanted`."""
+    pairs: list[tuple[InstrumentedAttribute[str], str | None]] = [
+        (table.action, wanted.action),
+        (table.actor_label, wanted.actor),
+        (table.target_kind, wanted.target_kind),
+    ]
+    found: list[ColumnElement[bool]] = [column == value for column, value in pairs if value is not None]
+    if wanted.since is not None:
+        found.append(table.at >= wanted.since)
+    if wanted.until is not None:
+        found.append(table.at < wanted.until)
+    return found
+
+
+def list_events(
+    unit: Unit, wanted: EventFilter = EVERYTHING, *, cursor: str | None = None, size: int = 50
+) -> Page[AuditColumns]:
+    """Return the wanted events of both homes, newest first. Needs tenant:audit:read."""
     require(unit, Permission.AUDIT_READ)
-    after = decode_cursor(unit, cursor, "audit")
+    binding = "audit:" + "\0".join(str(part) for part in astuple(wanted))
+    after = decode_cursor(unit, cursor, binding)
     rows: list[AuditColumns] = []
-    for home, table in ((Home.ACCOUNT, AccountAuditEvent), (Home.CONTENT, AuditEvent)):
-        statement = select(table).order_by(table.at.desc(), table.id.desc()).limit(size + 1)
+    for home, table in LOGS.items():
+        statement = select(table).where(*conditions(table, wanted)).order_by(table.at.desc(), table.id.desc())
         if after is not None:
-            statement = statement.where((table.at < after.at) | ((table.at == after.at) & (table.id < after.id)))
-        rows += unit.at_home(home).session.scalars(statement)
+            statement = statement.where(tuple_(table.at, table.id) < (after.at, after.id))
+        rows += unit.at_home(home).session.scalars(statement.limit(size + 1))
     rows.sort(key=lambda row: (row.at, row.id), reverse=True)
-    return cut(unit, rows[: size + 1], size, "audit", lambda row: (row.at, row.id))
+    return cut(unit, rows[: size + 1], size, binding, lambda row: (row.at, row.id))
+
+
+def list_choices(unit: Unit) -> Choices:
+    """Return the actions, actors and kinds of target that occur. Needs tenant:audit:read."""
+    require(unit, Permission.AUDIT_READ)
+    return Choices(
+        _distinct(unit, lambda table: table.action),
+        _distinct(unit, lambda table: table.actor_label),
+        _distinct(unit, lambda table: table.target_kind),
+    )
+
+
+def _distinct(unit: Unit, column: Callable[[type[AuditColumns]], InstrumentedAttribute[str]]) -> list[str]:
+    """Return the values of a column by one look into its index for each, however many rows there are."""
+    values: set[str] = set()
+    for home, table in LOGS.items():
+        wanted = column(table)
+        first = select(func.min(wanted).label("value")).cte(recursive=True)
+        following = select(func.min(wanted)).where(wanted > first.c.value).correlate(first).scalar_subquery()
+        walk = first.union_all(select(following).where(first.c.value.is_not(None)))
+        found = select(walk.c.value).where(walk.c.value.is_not(None)).limit(MOST_CHOICES)
+        values |= set(unit.at_home(home).session.scalars(found))
+    return sorted(values)[:MOST_CHOICES]

@@ -8,6 +8,10 @@ NOUNS: tuple[str, ...] = (
     "landings",
     "signups",
     "logins",
+    "resets",
+    "confirmations",
+    "profiles",
+    "mailboxes",
     "tenants",
     "overviews",
     "keys",
@@ -19,6 +23,7 @@ NOUNS: tuple[str, ...] = (
     "guards",
     "usages",
     "audits",
+    "audit_keys",
 )
 
 

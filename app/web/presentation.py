@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, g, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 
@@ -64,9 +64,17 @@ def register_presentation(app: Flask) -> None:
         words=words,
         tool=tool,
         scope=scope,
+        account_action=account_action,
     )
     app.jinja_env.globals.update(
-        asset=asset, icon=icon, may=may, navigation=navigation, here=here, shares=shares, swatch=swatch
+        asset=asset,
+        icon=icon,
+        may=may,
+        navigation=navigation,
+        here=here,
+        shares=shares,
+        swatch=swatch,
+        mailbox=mailbox,
     )
     app.register_blueprint(statics.blueprint)
 
@@ -96,6 +104,11 @@ def may(permission: str) -> bool:
     actor = g.get("actor")
     held = actor.permissions if actor else frozenset()
     return permission in held or f"tenant:{permission}" in held
+
+
+def mailbox() -> str | None:
+    """Return the address of the development mailbox, where there is one."""
+    return url_for("mailboxes.index") if current_app.config.get("MAILBOX") else None
 
 
 def navigation() -> list[tuple[str, list[Destination]]]:
@@ -193,3 +206,22 @@ def tool(name: str) -> str:
 def scope(permission: str) -> str:
     """Return a permission as people read it: `tenant:scans:write` is "scans: write"."""
     return permission.removeprefix("tenant:").replace(":", ": ")
+
+
+_ACCOUNT_ACTIONS = {
+    "email.change": "The e-mail address was changed",
+    "email.keep": "A change of address was given up",
+    "email.request": "A change of address was asked for",
+    "email.verify": "The e-mail address was confirmed",
+    "name.change": "The name was changed",
+    "password.change": "The password was changed",
+    "password.reset": "A new password was set by a mailed link",
+    "session.end": "A session was ended",
+    "session.end-others": "All other sessions were ended",
+    "sign-in.unlock": "Sign-in was unlocked by a mailed link",
+}
+
+
+def account_action(name: str) -> str:
+    """Return what was done to an account as people read it."""
+    return _ACCOUNT_ACTIONS.get(name, words(name))

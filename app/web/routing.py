@@ -91,6 +91,23 @@ def public_page(
     return decorate
 
 
+def personal_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
+    """Serve a page of one's own account: like a public one, for whoever is signed in."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def serve(door: Doorway, **arguments: Any) -> Any:
+            if not current_user.is_authenticated:
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
+            g.wants_person = True
+            return view(door, **arguments)
+
+        public_page(blueprint, rule, methods=methods)(serve)
+        return view
+
+    return decorate
+
+
 def register_tenant_urls(app: Flask) -> None:
     """Let links within a tenant's pages leave the slug out, and give templates tenant and person."""
 
@@ -108,4 +125,4 @@ def register_tenant_urls(app: Flask) -> None:
         return {"tenant": tenant, "person": who, "tenants_count": g.get("tenants_count", 1)}
 
 
-__all__ = ["Doorway", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]
+__all__ = ["Doorway", "personal_page", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]

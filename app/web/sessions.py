@@ -48,6 +48,13 @@ def end() -> str | None:
     return token
 
 
+def token() -> str:
+    """Return the present session's token. Raises RuntimeError where nobody is signed in."""
+    if not current_user.is_authenticated:
+        raise RuntimeError("nobody is signed in")
+    return str(current_user.token)
+
+
 def visitor() -> Visitor | None:
     """Return who is signed in."""
     return current_user.visitor if current_user.is_authenticated else None

@@ -6,7 +6,7 @@ from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid
 from app.services import accounts
-from app.services.accounts import Signup
+from app.services.accounts import AddressInUse, Signup
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.web import sessions
@@ -33,13 +33,15 @@ def new(_door: Doorway) -> Response | str:
 
 @public_page(blueprint, "/signup", methods=("POST",))
 def create(door: Doorway) -> Response | tuple[str, int]:
-    """Make the tenant, sign in, and go to its overview."""
+    """Make the tenant, sign in, and go to its overview; for an address that has an account, a mail says so."""
     form = SignupForm()
     if not form.validate():
         return _form(form), 422
     typed = Signup(*(form[n].data or "" for n in ("company", "slug", "name", "email", "password")))
     try:
         unit, sign_in = accounts.sign_up(door, typed, master_key=runtime().master_key, origin=origin())
+    except AddressInUse:
+        return render_template("signups/sent.html"), 202
     except Invalid as error:
         form.blame(error)
         return _form(form), 422

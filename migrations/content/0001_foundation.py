@@ -2,7 +2,7 @@
 
 from alembic import context, op
 
-from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS
+from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS, SEAL_COLUMNS, audit_indexes
 from app.db.rls import protect, tenant_table
 
 revision = "content_0001"
@@ -93,7 +93,9 @@ def upgrade() -> None:
         ),
         "CREATE INDEX ON api_calls (tenant_id, at, id)",
         *tenant_table("audit_events", AUDIT_COLUMNS, grants=("SELECT", "INSERT")),
-        "CREATE INDEX ON audit_events (tenant_id, at, id)",
+        *audit_indexes("audit_events"),
+        "CREATE TRIGGER mirror AFTER INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION auth.mirror_audit('content')",
+        *tenant_table("audit_seals", SEAL_COLUMNS, grants=("SELECT", "INSERT")),
         *tenant_table("outbox", OUTBOX_COLUMNS),
         "CREATE INDEX ON outbox (tenant_id, due_at) WHERE done_at IS NULL",
         "CREATE TRIGGER mirror AFTER INSERT OR UPDATE OR DELETE ON outbox "
@@ -108,6 +110,6 @@ def downgrade() -> None:
     schema = context.config.attributes["schema"]
     op.execute(f"SET LOCAL search_path = {schema}, public")
     op.execute(
-        "DROP TABLE outbox, audit_events, api_calls, finding_sightings, findings, scan_steps, scans, documents, "
+        "DROP TABLE outbox, audit_seals, audit_events, api_calls, finding_sightings, findings, scan_steps, scans, documents, "
         "ownership_proofs, assets, engagements"
     )

@@ -2,7 +2,7 @@
 
 CREATE TABLE auth.users (
     id uuid PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, password_hash text NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(), failures integer NOT NULL DEFAULT 0, locked_until timestamptz);
+    created_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz);
 
 CREATE TABLE auth.sessions (
     token_hash bytea PRIMARY KEY, id uuid NOT NULL UNIQUE, user_id uuid NOT NULL REFERENCES auth.users,
@@ -34,6 +34,13 @@ CREATE TABLE auth.open_scans (
     tenant_id uuid NOT NULL, scan_id uuid NOT NULL, workflow_id text NOT NULL, status text NOT NULL,
     admitted boolean NOT NULL, since timestamptz NOT NULL, PRIMARY KEY (tenant_id, scan_id));
 CREATE INDEX ON auth.open_scans (since);
+
+CREATE TABLE auth.audit_unsealed (
+    tenant_id uuid NOT NULL, home text NOT NULL, transaction bigint NOT NULL, PRIMARY KEY (tenant_id, home, transaction));
+
+CREATE TABLE auth.audit_key (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id), wrapped bytea NOT NULL, public bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now());
 
 CREATE TABLE auth.target_visits (endpoint text PRIMARY KEY, since timestamptz NOT NULL, visits integer NOT NULL);
 
@@ -105,29 +112,33 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     END IF;
     RETURN NULL; END $$;
 
+CREATE FUNCTION auth.mirror_audit() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    INSERT INTO auth.audit_unsealed (tenant_id, home, transaction) VALUES (NEW.tenant_id, TG_ARGV[0], NEW.transaction)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL; END $$;
+
 -- Look-ups for every process.
+
+CREATE FUNCTION auth.audit_public_key() RETURNS bytea LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT k.public FROM auth.audit_key k $$;
 
 CREATE FUNCTION auth.slug_taken(wanted text) RETURNS boolean LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT EXISTS (SELECT FROM auth.tenants WHERE slug = wanted) $$;
 
-CREATE FUNCTION auth.register_user(new_id uuid, new_email text, new_name text, new_hash text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
-    INSERT INTO auth.users (id, email, name, password_hash) VALUES (new_id, new_email, new_name, new_hash)
+CREATE FUNCTION auth.register_user(new_id uuid, new_email text, new_name text, new_hash text, verified boolean)
+RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    INSERT INTO auth.users (id, email, name, password_hash, verified_at)
+    VALUES (new_id, new_email, new_name, new_hash, CASE WHEN verified THEN now() END)
     ON CONFLICT (email) DO NOTHING;
     RETURN FOUND; END $$;
 
+-- Always one row, so that an unknown address is counted and locked like a known one.
 CREATE FUNCTION auth.find_login(wanted text, OUT user_id uuid, OUT name text, OUT password_hash text, OUT locked boolean)
-RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT u.id, u.name, u.password_hash, coalesce(u.locked_until > now(), false) FROM auth.users u
-    WHERE u.email = wanted $$;
-
-CREATE FUNCTION auth.note_login(whose uuid, good boolean) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    UPDATE auth.users SET failures = CASE WHEN good THEN 0 ELSE failures + 1 END,
-        locked_until = CASE WHEN good OR failures + 1 < 5 THEN NULL
-            ELSE now() + least(interval '1 hour', interval '30 seconds' * power(2, least(failures + 1 - 5, 8))) END
-    WHERE id = whose $$;
+RETURNS record LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    SELECT u.id, u.name, u.password_hash INTO user_id, name, password_hash FROM auth.users u WHERE u.email = wanted;
+    locked := EXISTS (SELECT FROM auth.attempts a WHERE a.email = wanted AND a.locked_until > now()); END $$;
 
 CREATE FUNCTION auth.replace_hash(whose uuid, old_hash text, new_hash text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -153,14 +164,14 @@ RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_c
 -- Authentication and context in one round trip: both set the tenant for the rest of the transaction, or clear it.
 
 CREATE FUNCTION auth.begin_session(hash bytea, wanted_slug text,
-    OUT session_id uuid, OUT user_id uuid, OUT email text, OUT user_name text,
+    OUT session_id uuid, OUT user_id uuid, OUT email text, OUT user_name text, OUT verified boolean,
     OUT tenant_id uuid, OUT slug text, OUT tenant_name text, OUT plan text, OUT status text, OUT status_reason text,
     OUT role text, OUT permissions text[],
     OUT level text, OUT schema_name text, OUT database_name text, OUT epoch bigint)
 RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT s.id, u.id, u.email, u.name INTO session_id, user_id, email, user_name
+    SELECT s.id, u.id, u.email, u.name, u.verified_at IS NOT NULL INTO session_id, user_id, email, user_name, verified
     FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
     WHERE s.token_hash = hash AND s.expires_at > now() AND s.used_at + s.idle > now();
     PERFORM set_config('app.current_tenant', '', true);
@@ -242,14 +253,33 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
     WHERE v.visits < most OR v.since <= now() - span;
     RETURN FOUND; END $$;
 
+CREATE FUNCTION auth.audit_key() RETURNS bytea LANGUAGE sql VOLATILE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT k.wrapped FROM auth.audit_key k $$;
+
+CREATE FUNCTION auth.keep_audit_key(new_wrapped bytea, new_public bytea) RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO auth.audit_key (wrapped, public) VALUES (new_wrapped, new_public) ON CONFLICT DO NOTHING $$;
+
+CREATE FUNCTION auth.logs_unsealed(most integer, OUT tenant_id uuid, OUT home text)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT u.tenant_id, u.home FROM auth.audit_unsealed u
+    WHERE u.transaction < pg_snapshot_xmin(pg_current_snapshot())::text::bigint LIMIT most $$;
+
+CREATE FUNCTION auth.note_sealed(sealed_home text, up_to bigint) RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM auth.audit_unsealed u WHERE u.home = sealed_home AND u.transaction <= up_to
+        AND u.tenant_id = nullif(current_setting('app.current_tenant', true), '')::uuid $$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.mirror_tenant(), auth.mirror_placement(), auth.mirror_membership(),
-    auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan() TO sentinel_owner;
-GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, text, text), auth.find_login(text),
-    auth.note_login(uuid, boolean), auth.replace_hash(uuid, text, text),
+    auth.mirror_api_key(), auth.mirror_effect(), auth.mirror_scan(), auth.mirror_audit() TO sentinel_owner;
+GRANT EXECUTE ON FUNCTION auth.slug_taken(text), auth.register_user(uuid, text, text, text, boolean),
+    auth.find_login(text), auth.replace_hash(uuid, text, text),
     auth.open_session(bytea, uuid, uuid, interval, interval, text, text), auth.close_session(bytea),
-    auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[]) TO sentinel_app;
+    auth.audit_public_key(), auth.session_tenants(bytea), auth.begin_session(bytea, text), auth.begin_api_key(bytea[])
+    TO sentinel_app;
 GRANT EXECUTE ON FUNCTION auth.claim_effects(text[], integer, interval), auth.next_effect_due(text[]),
-    auth.list_open_scans(interval), auth.tenants_with_open_scans(), auth.book_target(text, integer, interval)
+    auth.list_open_scans(interval), auth.tenants_with_open_scans(), auth.book_target(text, integer, interval),
+    auth.audit_key(), auth.keep_audit_key(bytea, bytea), auth.logs_unsealed(integer), auth.note_sealed(text, bigint)
     TO sentinel_worker;
 GRANT USAGE ON SCHEMA auth TO sentinel_app, sentinel_worker, sentinel_owner;

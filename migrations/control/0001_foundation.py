@@ -4,13 +4,14 @@ from pathlib import Path
 
 from alembic import op
 
-from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS
+from app.db.columns import AUDIT_COLUMNS, OUTBOX_COLUMNS, SEAL_COLUMNS, audit_indexes
 from app.db.rls import protect, tenant_table
 
 revision = "control_0001"
 down_revision = None
 
 DIRECTORY = Path(__file__).with_name("0001_directory.sql")
+ACCOUNTS = Path(__file__).with_name("0001_accounts.sql")
 
 
 def upgrade() -> None:
@@ -22,6 +23,7 @@ def upgrade() -> None:
         "GRANT USAGE ON SCHEMA control TO sentinel_platform",
         "SET ROLE sentinel_directory",
         DIRECTORY.read_text(encoding="utf-8"),
+        ACCOUNTS.read_text(encoding="utf-8"),
         "RESET ROLE",
         """CREATE TABLE control.tenants (
             id uuid PRIMARY KEY, slug text NOT NULL UNIQUE, name text NOT NULL, plan text NOT NULL, status text NOT NULL,
@@ -56,7 +58,10 @@ def upgrade() -> None:
         ),
         "CREATE INDEX ON account.api_keys (tenant_id, created_at, id)",
         *tenant_table("account.audit_events", AUDIT_COLUMNS, grants=("SELECT", "INSERT")),
-        "CREATE INDEX ON account.audit_events (tenant_id, at, id)",
+        *audit_indexes("account.audit_events"),
+        "CREATE TRIGGER mirror AFTER INSERT ON account.audit_events "
+        "FOR EACH ROW EXECUTE FUNCTION auth.mirror_audit('account')",
+        *tenant_table("account.audit_seals", SEAL_COLUMNS, grants=("SELECT", "INSERT")),
         *tenant_table("account.outbox", OUTBOX_COLUMNS),
         "CREATE INDEX ON account.outbox (tenant_id, due_at) WHERE done_at IS NULL",
         "CREATE TRIGGER mirror AFTER INSERT OR UPDATE ON control.tenants FOR EACH ROW EXECUTE FUNCTION auth.mirror_tenant()",

@@ -1,5 +1,6 @@
 """Every route of the running application: its permission, and what it tells of another tenant."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ from tests.peers.visitors import Person
 PUBLIC = {
     "api_references.document": "describes the API, the same for everybody",
     "api_references.page": "describes the API, the same for everybody",
+    "confirmations.redeem": "does what the token of a mailed link is for, whoever sends it",
+    "confirmations.resend": "mails the link to whoever is signed in, by the session alone",
+    "confirmations.show": "says what the token of a mailed link is for",
+    "audit_keys.show": "the public key of the installation, the same for everybody",
     "health.health": "whether the process runs",
     "health.metrics": "sums over all tenants; asks for a token outside development",
     "health.ready": "which parts answer",
@@ -35,6 +40,27 @@ PUBLIC = {
     "logins.create": "signing in",
     "logins.end": "signing out",
     "logins.new": "signing in",
+    "mailboxes.index": "the mail of a development installation; elsewhere not found",
+    "mailboxes.show": "the mail of a development installation; elsewhere not found",
+    **dict.fromkeys(
+        (
+            "profiles.change_email",
+            "profiles.change_password",
+            "profiles.email",
+            "profiles.end_others",
+            "profiles.end_session",
+            "profiles.keep_email",
+            "profiles.name",
+            "profiles.password",
+            "profiles.rename",
+            "profiles.show",
+        ),
+        "one's own account, by the session alone",
+    ),
+    "resets.create": "a forgotten password; the same answer for every address",
+    "resets.edit": "a forgotten password, by the token of a mailed link",
+    "resets.new": "a forgotten password",
+    "resets.update": "a forgotten password, by the token of a mailed link",
     "signups.create": "signing up",
     "signups.new": "signing up",
     "signups.slug": "tells whether a slug is free, as signing up itself does",
@@ -50,6 +76,14 @@ TABLES = {
     "key_id": "account.api_keys",
     "scan_id": "shared.scans",
 }
+# What else may stand in an address: of no tenant, and here of nobody.
+OF_NO_TENANT: dict[str, object] = {
+    "mail_id": UUID(int=1),
+    "purpose": "verification",
+    "session_id": UUID(int=2),
+    "token": "0" * 43,
+}
+PLACE = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 FORM = {"status": "accepted", "tool": "text"}
 
 
@@ -111,11 +145,14 @@ def with_id(app: Flask) -> list[Rule]:
     return [rule for rule in every_rule(app) if rule.arguments & TABLES.keys()]
 
 
+def address(rule: Rule, slug: str, ids: dict[str, Any]) -> str:
+    """Return a route's address with its places filled in."""
+    return PLACE.sub(lambda place: str({"slug": slug, **OF_NO_TENANT, **ids}[place.group(1)]), rule.rule)
+
+
 def ask(side: Side, rule: Rule, method: str, slug: str, ids: dict[str, Any]) -> TestResponse:
     """Ask a route as the side's person or program, with the ids given."""
-    path = rule.rule.replace("<slug>", slug)
-    for name, value in ids.items():
-        path = path.replace(f"<uuid:{name}>", str(value)).replace(f"<{name}>", str(value))
+    path = address(rule, slug, ids)
     if path.startswith("/t/"):
         return side.person.get(path) if method == "GET" else side.person.post(path, dict(FORM))
     return side.program.ask(method, path)
@@ -141,7 +178,7 @@ def test_every_route_names_its_permission(app: Flask) -> None:
 def test_every_address_is_understood(app: Flask) -> None:
     """Each name in an address is a tenant's slug, a known kind of thing, or a file of the kit."""
     names = {name for rule in every_rule(app) for name in rule.arguments}
-    assert names == {"slug", "name", *TABLES}
+    assert names == {"slug", "name", *TABLES, *OF_NO_TENANT}
     assert {rule.endpoint for rule in every_rule(app) if "name" in rule.arguments} == {"statics.show"}
 
 
@@ -244,9 +281,7 @@ def test_a_form_without_its_token_is_refused(app: Flask, sides: tuple[Side, Side
     for rule in every_rule(app):
         if "POST" not in methods(rule) or getattr(app.view_functions[rule.endpoint], "keyed", False):
             continue
-        path = rule.rule.replace("<slug>", a.made.slug)
-        for name in rule.arguments & TABLES.keys():
-            path = path.replace(f"<uuid:{name}>", str(a.ids[name]))
+        path = address(rule, a.made.slug, a.ids)
         for token in ("", b.person.token):
             answer = a.person.post(path, {"csrf_token": token, **FORM})
             assert answer.status_code == 400, (rule.endpoint, token)

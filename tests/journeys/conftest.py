@@ -26,8 +26,10 @@ def console(
         "NEO4J_DATABASE": arcadedb.database,
         "DEMONSTRATION": "true",
     }
-    with tempfile.TemporaryDirectory(prefix="console-") as name, serving(variables, Path(name)) as running:
-        yield running
+    with tempfile.TemporaryDirectory(prefix="console-") as name:
+        variables["LOCAL_MAIL_DIR"] = str(Path(name) / "mail")
+        with serving(variables, Path(name)) as running:
+            yield running
 
 
 @pytest.fixture

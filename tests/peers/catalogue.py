@@ -25,6 +25,8 @@ GRANTS = {
     "control.placements": APPEND,
     "control.tenant_keys": APPEND,
     "account.audit_events": APPEND,
+    "account.audit_seals": APPEND,
+    "shared.audit_seals": APPEND,
     "shared.audit_events": APPEND,
     "shared.api_calls": APPEND,
 }
@@ -34,21 +36,43 @@ APP, WORKER = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"})
 FUNCTIONS = {
     **dict.fromkeys(
         (
+            "account_events",
+            "account_of",
+            "account_sessions",
+            "account_tenants",
+            "audit_public_key",
             "begin_api_key",
+            "begin_email_change",
             "begin_session",
+            "change_password",
             "close_session",
+            "drop_email_change",
+            "end_other_sessions",
+            "end_session",
             "find_login",
+            "note_account",
             "note_login",
             "open_session",
+            "peek_token",
+            "redeem_email_change",
+            "redeem_reset",
+            "redeem_unlock",
+            "redeem_verification",
             "register_user",
+            "rename_account",
             "replace_hash",
+            "request_mail",
             "session_tenants",
             "slug_taken",
         ),
         APP,
     ),
+    **dict.fromkeys(("audit_key", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
+    ),
+    **dict.fromkeys(
+        ("claim_mails", "find_person", "issue_token", "person_changing", "settle_mail", "sweep_accounts"), WORKER
     ),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.

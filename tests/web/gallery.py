@@ -16,6 +16,7 @@ from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core.permissions import Permission
+from app.web.agents import device
 from app.web.presentation import register_presentation
 from tests.web import samples as s
 
@@ -57,6 +58,7 @@ ROUTES = {
     "usages.show": "/usage",
     "usages.calls": "/usage/calls",
     "audits.index": "/audit",
+    "audits.export": "/audit/export",
 }
 APART = {
     "signups.new": "/signup",
@@ -68,6 +70,23 @@ APART = {
     "tenants.index": "/tenants",
     "api_references.page": "/api/v1/reference",
     "api_references.document": "/api/v1/openapi.json",
+    "resets.new": "/reset",
+    "resets.create": "/reset/",
+    "resets.update": "/reset/<token>",
+    "confirmations.resend": "/verification",
+    "profiles.show": "/account",
+    "profiles.name": "/account/name",
+    "profiles.rename": "/account/name/",
+    "profiles.password": "/account/password",
+    "profiles.change_password": "/account/password/",
+    "profiles.email": "/account/email",
+    "profiles.change_email": "/account/email/",
+    "profiles.keep_email": "/account/email/withdrawal",
+    "profiles.end_session": "/account/sessions/<session_id>/end",
+    "profiles.end_others": "/account/sessions/end",
+    "mailboxes.index": "/mailbox",
+    "mailboxes.show": "/mailbox/<mail_id>",
+    "audit_keys.show": "/.well-known/sentinel-audit-key",
 }
 
 
@@ -115,6 +134,24 @@ class NameForm(FlaskForm):
     name = StringField("Name")
 
 
+class ResetForm(FlaskForm):
+    email = StringField("E-mail", [DataRequired("An address is needed")])
+
+
+class SetForm(FlaskForm):
+    password = PasswordField("New password", [DataRequired("Choose one")])
+
+
+class ChangeForm(FlaskForm):
+    current = PasswordField("Present password", [DataRequired("It is needed")])
+    new = PasswordField("New password", [DataRequired("Choose one")])
+
+
+class EmailForm(FlaskForm):
+    email = StringField("New e-mail address")
+    password = PasswordField("Password", [DataRequired("It is needed")])
+
+
 class GuardForm(FlaskForm):
     user_input = TextAreaField("Text")
 
@@ -130,7 +167,21 @@ def error(status: int, title: str, detail: str = "") -> dict[str, Any]:
 
 
 def _filters(**given: Any) -> dict[str, Any]:
-    names = ("status", "tool", "day", "severity", "asset_id", "scan_id", "kind", "q", "answer")
+    names = (
+        "status",
+        "tool",
+        "day",
+        "severity",
+        "asset_id",
+        "scan_id",
+        "kind",
+        "q",
+        "answer",
+        "action",
+        "actor",
+        "from",
+        "until",
+    )
     return {**dict.fromkeys(names), **given}
 
 
@@ -165,6 +216,11 @@ def _scan(row: Row, **more: Any) -> dict[str, Any]:
     return {"scan": row, "steps": s.STEPS, "moving": moving, "findings": [], "waiting": None, **more}
 
 
+def _account(events: list[Any], sessions: list[Any], **changed: Any) -> dict[str, Any]:
+    account = Row(**{**vars(s.ACCOUNT), **changed})
+    return {"account": account, "sessions": sessions, "events": events, "device": device}
+
+
 def _graph() -> dict[str, Any]:
     from app.web.drawings import Edge, draw
 
@@ -185,6 +241,36 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"tenants": [Row(name="Northwind Traders", slug="northwind", role="owner", status="active")]},
     ),
     "tenants-none": ("tenants/index.html", lambda: {"tenants": []}),
+    "signup-sent": ("signups/sent.html", dict),
+    "reset": ("resets/new.html", lambda: {"form": ResetForm(formdata=None)}),
+    "reset-sent": ("resets/sent.html", dict),
+    "reset-edit": (
+        "resets/edit.html",
+        lambda: {"form": _invalid(SetForm), "token": "a" * 43, "email": s.PERSON.email},
+    ),
+    "confirmation": (
+        "confirmations/show.html",
+        lambda: {
+            "page": Row(title="Confirm your e-mail address", text="{email} is yours.", verb="Confirm the address"),
+            "email": s.PERSON.email,
+            "form": FlaskForm(),
+        },
+    ),
+    "account": ("profiles/show.html", lambda: _account(s.ACCOUNT_EVENTS, s.SESSIONS)),
+    "account-new": (
+        "profiles/show.html",
+        lambda: _account([], s.SESSIONS[:1], verified_at=None, new_email="ada@new.example", new_confirmed=True),
+    ),
+    "account-name": ("profiles/name.html", lambda: {"form": NameForm(formdata=None)}),
+    "account-password": ("profiles/password.html", lambda: {"form": _invalid(ChangeForm)}),
+    "account-email": ("profiles/email.html", lambda: {"form": _invalid(EmailForm)}),
+    "mailbox": ("mailboxes/index.html", lambda: {"rows": s.MAILS}),
+    "mailbox-empty": ("mailboxes/index.html", lambda: {"rows": []}),
+    "mail": ("mailboxes/show.html", lambda: {"mail": s.MAILS[0]}),
+    "overview-unverified": (
+        "overviews/show.html",
+        lambda: {**_overview(0), "person": Row(**{**vars(s.PERSON), "verified": False})},
+    ),
     "overview-new": ("overviews/show.html", lambda: _overview(0)),
     "overview": ("overviews/show.html", lambda: _overview(2)),
     "overview-done": ("overviews/show.html", lambda: _overview(3)),
@@ -268,7 +354,9 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "error-503": ("errors/error.html", lambda: error(503, "A part of the service is not available", "Try later.")),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
     "calls-empty": ("usages/calls.html", lambda: _list([])),
-    "audit": ("audits/index.html", lambda: _list(s.EVENTS)),
+    "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES, sealed=s.SEALED)),
+    "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=[])),
+    "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=s.SEALED, filtered=True)),
     "error-404": (
         "errors/error.html",
         lambda: error(404, "Not found"),

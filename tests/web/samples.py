@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace as Row
 from typing import Any
 
+from app.services.differences import differences
 from app.web.charts import Bar, Chart, Series
 
 NOW = datetime.now(UTC)
@@ -21,7 +22,7 @@ def before(**span: float) -> datetime:
 TENANT = Row(
     id=uid(1), name="Northwind Traders", slug="northwind", plan="professional", status="trial", status_reason=None
 )
-PERSON = Row(label="Ada Lindqvist", email="ada.lindqvist@northwind.example")
+PERSON = Row(label="Ada Lindqvist", email="ada.lindqvist@northwind.example", verified=True)
 
 
 def scan(number: int, status: str, **more: Any) -> Row:
@@ -154,21 +155,31 @@ CALLS = [
     )
     for n in range(9)
 ]
+_CHANGES = (
+    ("scan.start", "scan", None, {"asset": uid(20), "tool": "posture"}),
+    ("api_key.issue", "api_key", None, {"name": "Checkout service", "scopes": ["tenant:guard:process"]}),
+    ("asset.restore", "asset", None, None),
+    ("member.change", "membership", {"role": "viewer", "teams": ["a", "b"]}, {"role": "operator", "teams": ["b", "c"]}),
+    ("api_key.revoke", "api_key", {"name": "Checkout service"}, {"revoked": True}),
+)
 EVENTS = [
     Row(
+        id=uid(650 + n),
         at=before(minutes=13 * n + 1),
         actor_label=PERSON.email if n % 2 else "sentinel",
         actor_kind="user" if n % 2 else "system",
-        action=("scan.started", "key.issued", "asset.added", "finding.triaged")[n % 4],
-        target_kind=("scan", "api_key", "asset", "finding")[n % 4],
+        action=action,
+        target_kind=kind,
         target_id=uid(600 + n),
-        before=None,
-        after={"name": "Checkout service", "scopes": "guard: process"} if n % 4 == 1 else None,
+        url="?x" if kind in ("scan", "asset") else None,
+        differences=differences(old, new),
         address="203.0.113.9",
         request_id=uid(700 + n),
     )
-    for n in range(8)
+    for n, (action, kind, old, new) in enumerate(_CHANGES)
 ]
+SEALED = [Row(log="account", number=12, head="9f" * 32, at=before(minutes=4))]
+CHOICES = Row(actions=[("scan.start", "scan.start")], actors=[], kinds=[("scan", "Scan")])
 VERDICT = Row(
     blocked=True,
     risk_score=0.87,
@@ -244,3 +255,41 @@ def full(name: str) -> Chart:
     days = [NOW.date() - timedelta(days=back) for back in range(29, -1, -1)]
     bars = tuple(Bar(day, (1000 + day.day * 37,), f"/t/northwind/usage/calls?day={day}") for day in days)
     return Chart(name, f"API calls {name}", "calls", (Series("API calls"),), bars)
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
+ACCOUNT = Row(
+    name=PERSON.label,
+    email=PERSON.email,
+    verified_at=before(days=3),
+    new_email=None,
+    old_confirmed=None,
+    new_confirmed=None,
+)
+SESSIONS = [
+    Row(id=uid(90), agent=FIREFOX, address="192.0.2.14", used_at=NOW, created_at=before(hours=3), current=True),
+    Row(
+        id=uid(91),
+        agent=SAFARI,
+        address="198.51.100.7",
+        used_at=before(hours=2),
+        created_at=before(days=2),
+        current=False,
+    ),
+    Row(id=uid(92), agent=None, address=None, used_at=before(days=1), created_at=before(days=5), current=False),
+]
+ACCOUNT_EVENTS = [
+    Row(at=before(hours=2), action="password.change", address="192.0.2.14", agent=FIREFOX),
+    Row(at=before(days=3), action="email.verify", address="198.51.100.7", agent=SAFARI),
+]
+MAILS = [
+    Row(
+        id=uid(95 + n),
+        subject=subject,
+        to=PERSON.email,
+        at=before(minutes=5 * n),
+        text=f"Hello Ada,\n\nConfirm that this address is yours.\n\nhttps://sentinel.example/verification/{'a' * 43}\n",
+    )
+    for n, subject in enumerate(("Confirm your e-mail address", "Set a new password"))
+]

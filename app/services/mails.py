@@ -1,0 +1,126 @@
+"""Mail to people about their accounts: what is sent when, and its words.
+
+A request for a mail names a kind and an address, no secret. The token in its link is made when the mail is sent: from
+the mail's id under the pepper, so that a second delivery is the same message, and only its hash is kept.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from app.core import crypto
+from app.core.crypto import decode_key
+from app.core.settings import Settings
+from app.db import people
+from app.db.people import DueMail
+from app.db.units import Doorway
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A mail: its subject; the page of its link and how long the token in it is good for, if it has one."""
+
+    subject: str
+    page: str | None = None
+    lasts: timedelta = timedelta(0)
+    good_for: str = ""
+
+
+KINDS: dict[str, Kind] = {
+    "verification": Kind("Confirm your e-mail address", "verification", timedelta(days=3), "three days"),
+    "known": Kind("You already have an account"),
+    "reset": Kind("Set a new password", "reset", timedelta(hours=1), "an hour"),
+    "unlock": Kind("Sign-in is locked for a while", "unlock", timedelta(hours=4), "four hours"),
+    "email-old": Kind("Confirm that your address changes", "email-old", timedelta(days=1), "a day"),
+    "email-new": Kind("Confirm your new e-mail address", "email-new", timedelta(days=1), "a day"),
+    "email-changed": Kind("Your e-mail address was changed"),
+    "password-changed": Kind("Your password was changed"),
+}
+
+
+def request(door: Doorway, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
+    """Ask for a mail after the commit. False where recipient or client had as many as they may (nothing is sent)."""
+    if kind not in KINDS or any(ord(character) < 32 for character in recipient):
+        raise ValueError("no such mail")
+    return people.request_mail(door.session, kind, recipient, user_id=user_id, client=client)
+
+
+def compose(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | None:
+    """Return the message of `mail`, with the hash of its token kept; None where nothing is to be sent.
+
+    That is so for a password reset of an address that nobody has: asking for it looks the same to whoever asks.
+    """
+    kind = mail.kind
+    found = people.find_person(door.session, mail.recipient)
+    facts: dict[str, Any] = {"new_email": "", "old_email": ""}
+    if kind == "email-new":
+        if found is not None:
+            kind, facts["name"], owner = "known", found[1], found[0]
+        else:
+            changing = people.person_changing(door.session, mail.user_id, mail.recipient) if mail.user_id else None
+            if changing is None or mail.user_id is None:
+                return None
+            owner, facts["name"], facts["old_email"] = mail.user_id, changing[0], changing[1]
+    elif kind == "email-changed" and mail.user_id is not None:
+        owner, facts["name"] = mail.user_id, ""
+    elif found is None:
+        return None
+    else:
+        owner, facts["name"], facts["new_email"] = found[0], found[1], found[2] or ""
+    return _message(door, mail, kind, owner, facts, settings)
+
+
+def _message(
+    door: Doorway, mail: DueMail, kind: str, owner: UUID, facts: dict[str, Any], settings: Settings
+) -> EmailMessage:
+    what = KINDS[kind]
+    link = None
+    if what.page is not None:
+        token = mail_token(mail.id, settings)
+        expires = mail.created_at + what.lasts
+        people.issue_token(door.session, crypto.token_hash(token), what.page, owner, mail.recipient, expires)
+        link = f"{settings.base_url}/{what.page}/{token}"
+    facts = {**facts, "subject": what.subject, "link": link, "good_for": what.good_for, "base_url": settings.base_url}
+    host = urlsplit(settings.base_url).hostname or "localhost"
+    message = EmailMessage()
+    message["Subject"] = what.subject
+    message["From"] = settings.mail_from or f"Sentinel <no-reply@{host}>"
+    message["To"] = mail.recipient
+    message["Date"] = format_datetime(mail.created_at)
+    message["Message-ID"] = f"<{mail.id}@{host}>"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_templates().get_template(f"{kind}.txt").render(facts))
+    message.add_alternative(_templates().get_template(f"{kind}.html").render(facts), subtype="html")
+    return message
+
+
+def mail_token(mail_id: UUID, settings: Settings) -> str:
+    """Return the token of a mail's link: 256 bits that only the holder of the pepper can tell."""
+    pepper = decode_key(settings.key_pepper.get_secret_value())
+    digest = hmac.new(pepper, b"mail token:" + mail_id.bytes, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@lru_cache(maxsize=1)
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
