@@ -44,7 +44,7 @@ def event_filter(given: Mapping[str, str]) -> EventFilter:
 
 @tenant_page(blueprint, "/audit", Permission.AUDIT_READ)
 def index(unit: Unit) -> str:
-    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=30)
+    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=24)
     shown = listing([_shown(row) for row in page.rows], page, FILTERS)
     return render_template(
         "audits/index.html", **shown, choices=_choices(audit.list_choices(unit)), sealed=audit_seals.sealed_logs(unit)

@@ -32,7 +32,8 @@ def issue_key(page: Page, console: Console, slug: str) -> str:
     page.get_by_label("Name").fill("Journey")
     for box in page.locator("main input[type=checkbox]").all():
         box.check()
-    page.locator("main form button[type=submit]").first.click()
+    page.get_by_role("button", name="Issue key").click()
+    expect(page.get_by_text("cannot be shown again")).to_be_visible()
     found = re.search(r"sntl_key_[0-9A-Za-z]{36}", page.content())
     assert found is not None
     page.goto(f"{console.address}/t/{slug}/keys")
@@ -70,7 +71,7 @@ def test_from_sign_up_to_findings_beside_a_neighbour(console: Console, browser: 
     page.goto(f"{console.address}/t/harbour/assets/new")
     page.get_by_label("Name").fill("Demonstration")
     page.get_by_label("Address").fill(console.target)
-    page.locator("main form button[type=submit]").first.click()
+    page.get_by_role("button", name="Add asset").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Demonstration")
     asset_url = page.url
     page.get_by_role("button", name=re.compile("scan", re.IGNORECASE)).first.click()

@@ -60,16 +60,20 @@ def called(tree: ast.AST) -> Iterator[ast.Call]:
             yield node
 
 
+OPENING = {"units.open", "units.identify", "self._units.open"}
+
+
 def test_services_do_not_commit_and_know_no_request() -> None:
     """Services get a unit and leave its commit to whoever opened it; what opens its own units says so here."""
     own_units = {
         "app/services/demonstrations.py": "a command, which opens units itself",
+        "app/services/sealers.py": "the worker's thread, which opens units itself",
         "app/services/effects.py": "handlers of the relay, which open units themselves",
     }
     for path, tree in modules("app/services"):
         assert "flask" not in imported(tree), path
         commits = [call for call in called(tree) if ast.unparse(call.func).endswith(".commit")]
-        opens = [call for call in called(tree) if ast.unparse(call.func) in ("units.open", "units.identify")]
+        opens = [call for call in called(tree) if ast.unparse(call.func) in OPENING]
         if commits:
             assert path in own_units, f"{path} commits"
             assert opens, f"{path} commits what it did not open"
