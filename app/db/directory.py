@@ -61,6 +61,7 @@ class KeyHolder:
     maker_role: str | None
     maker_permissions: tuple[str, ...]
     tenant: TenantView
+    networks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,7 @@ def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
         row.maker_role,
         tuple(row.maker_permissions or ()),
         _tenant(row),
+        tuple(row.networks),
     )
 
 

@@ -43,6 +43,7 @@ class ApiKey(Identified, Table):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
 class AccountAuditEvent(AuditColumns, Table):

@@ -1,18 +1,20 @@
-"""API keys: issue (shown once), list, revoke."""
+"""API keys: issue (shown once), list, change, revoke."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from app.core import crypto
-from app.core.errors import Invalid, NotFound, PermissionDenied
+from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey
 from app.services import audit
 from app.services.access import require
+from app.services.key_rules import end_of, read_networks
 from app.services.pages import Page, cut, decode_cursor
 from app.tenancy.actors import ActorKind
 
@@ -28,24 +30,33 @@ class IssuedKey:
 
 
 def issue_key(
-    unit: Unit, *, name: str, scopes: list[str], pepper: bytes, lifetime: timedelta | None = None
+    unit: Unit,
+    *,
+    name: str,
+    scopes: list[str],
+    pepper: bytes,
+    lifetime: timedelta | None = None,
+    last_day: date | None = None,
+    networks: Sequence[str] = (),
 ) -> IssuedKey:
     """Issue a key with `scopes`, all of which the actor holds. Needs tenant:keys:write; keys cannot make keys.
 
-    Raises Invalid for an empty or long name, no or unknown scopes, a lifetime that is not positive; PermissionDenied
-    for a scope that the actor lacks.
+    It lasts for `lifetime` or through `last_day` (UTC), else for ever, and is accepted from `networks` alone where
+    there are any. Raises Invalid for an empty or long name, no or unknown scopes, a lifetime that is not positive, a
+    day that is over, a network that is none; PermissionDenied for a scope that the actor lacks.
     """
     require(unit, Permission.KEYS_WRITE)
     if unit.actor.kind is not ActorKind.USER or unit.actor.id is None:
         raise PermissionDenied("A key cannot make keys.")
-    problems = _problems(name, scopes, lifetime)
+    problems = _name_problem(name) | _problems(scopes, lifetime)
+    found = _networks(networks, problems)
+    expires_at = _expiry(unit.now(), lifetime, last_day, problems)
     if problems:
         raise Invalid("The key was not issued.", fields=problems)
     lacking = sorted(set(scopes) - unit.actor.permissions)
     if lacking:
         raise PermissionDenied("Nobody gives a key what they lack: " + ", ".join(lacking))
     secret = crypto.new_credential("key")
-    now = unit.now()
     key = ApiKey(
         name=name.strip(),
         hint=secret[:HINT],
@@ -54,21 +65,51 @@ def issue_key(
         scopes=sorted(set(scopes)),
         maker_id=unit.actor.id,
         maker_label=unit.actor.label,
-        created_at=now,
-        expires_at=None if lifetime is None else now + lifetime,
+        created_at=unit.now(),
+        expires_at=expires_at,
+        networks=found,
     )
     unit.session.add(key)
     unit.session.flush()
-    audit.record(unit, "api_key.issue", "api_key", key.id, after={"name": key.name, "scopes": key.scopes})
+    given = {"name": key.name, "scopes": key.scopes, "networks": found, "expires_at": _written(expires_at)}
+    audit.record(unit, "api_key.issue", "api_key", key.id, after=given)
     return IssuedKey(key, secret)
 
 
-def _problems(name: str, scopes: list[str], lifetime: timedelta | None) -> dict[str, str]:
-    problems: dict[str, str] = {}
+def _name_problem(name: str) -> dict[str, str]:
     if not name.strip():
-        problems["name"] = "must not be empty"
-    elif len(name) > 80 or any(ord(character) < 32 for character in name):
-        problems["name"] = "at most 80 characters, on one line"
+        return {"name": "must not be empty"}
+    if len(name.strip()) > 80 or any(ord(character) < 32 for character in name):
+        return {"name": "at most 80 characters, on one line"}
+    return {}
+
+
+def _networks(lines: Sequence[str], problems: dict[str, str]) -> list[str]:
+    try:
+        return read_networks(lines)
+    except ValueError as error:
+        problems["networks"] = str(error)
+        return []
+
+
+def _expiry(
+    now: datetime, lifetime: timedelta | None, last_day: date | None, problems: dict[str, str]
+) -> datetime | None:
+    if last_day is None:
+        return None if lifetime is None else now + lifetime
+    try:
+        return end_of(last_day, now)
+    except ValueError as error:
+        problems["last_day"] = str(error)
+        return None
+
+
+def _written(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
+
+
+def _problems(scopes: list[str], lifetime: timedelta | None) -> dict[str, str]:
+    problems: dict[str, str] = {}
     if not scopes:
         problems["scopes"] = "choose at least one"
     elif unknown := sorted(set(scopes) - {str(scope) for scope in KEY_SCOPES}):
@@ -100,6 +141,27 @@ def get_key(unit: Unit, key_id: UUID) -> ApiKey:
     key = unit.session.get(ApiKey, (unit.tenant_id, key_id))
     if key is None:
         raise NotFound()
+    return key
+
+
+def change_key(unit: Unit, key_id: UUID, *, name: str, networks: Sequence[str]) -> ApiKey:
+    """Give the key another name and other networks, from the next request on. Needs tenant:keys:write.
+
+    Raises Invalid for a name or a network that will not do, Conflict for a key that was revoked.
+    """
+    require(unit, Permission.KEYS_WRITE)
+    key = get_key(unit, key_id)
+    if key.revoked_at is not None:
+        raise Conflict("A revoked key stays as it is.")
+    problems = _name_problem(name)
+    found = _networks(networks, problems)
+    if problems:
+        raise Invalid("The key was not changed.", fields=problems)
+    before = {"name": key.name, "networks": key.networks}
+    after = {"name": name.strip(), "networks": found}
+    if after != before:
+        key.name, key.networks = name.strip(), found
+        audit.record(unit, "api_key.change", "api_key", key.id, before=before, after=after)
     return key
 
 

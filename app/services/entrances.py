@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from app.core import crypto
-from app.core.errors import NotFound, TenantClosed, Unauthenticated
+from app.core.errors import NotFound, PermissionDenied, TenantClosed, Unauthenticated
 from app.core.permissions import Permission, permissions_of, role_named
 from app.db import directory
 from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
 from app.services.accounts import Origin
+from app.services.key_rules import comes_from
 from app.tenancy.actors import Actor, ActorKind
 
 OPEN = frozenset({"trial", "active"})
@@ -70,7 +71,8 @@ def require_open(tenant: TenantView) -> None:
 def by_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin) -> KeyEntrance:
     """Go on as the program that holds `secret`: its scopes, less what its maker may no longer do.
 
-    Raises Unauthenticated for anything that is not a key in force, TenantClosed for a suspended tenant's.
+    Raises Unauthenticated for anything that is not a key in force, PermissionDenied where it comes from outside the
+    key's networks, TenantClosed for a suspended tenant's.
     """
     if not crypto.credential_is_well_formed(secret):
         raise Unauthenticated("The API key is not valid.")
@@ -83,6 +85,8 @@ def by_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin) 
         raise Unauthenticated("The API key has expired.")
     if holder.maker_role is None:
         raise Unauthenticated("Whoever made the API key is no longer a member.")
+    if not comes_from(origin.address, holder.networks):
+        raise PermissionDenied(f"This API key is not accepted from {origin.address or 'an unknown address'}.")
     require_open(holder.tenant)
     permissions = frozenset(holder.scopes) & granted(holder.maker_role, holder.maker_permissions)
     actor = Actor(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
@@ -72,24 +73,40 @@ def daily(unit: Unit, *, days: int = 30) -> dict[str, Series]:
     return {name: _series(unit, name, column, days) for name, column in columns.items()}
 
 
-def _series(unit: Unit, name: str, column: InstrumentedAttribute[datetime], days: int) -> Series:
+def calls_of_key(unit: Unit, key_id: UUID, *, days: int = 30) -> Series:
+    """Return one key's calls per UTC day, the last `days` days up to today. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    return _series(unit, "calls", ApiCall.at, days, ApiCall.key_id == key_id)
+
+
+def _series(
+    unit: Unit, name: str, column: InstrumentedAttribute[datetime], days: int, *only: ColumnElement[bool]
+) -> Series:
     today = unit.now().astimezone(UTC).date()
     first = today - timedelta(days=days - 1)
     since = datetime(first.year, first.month, first.day, tzinfo=UTC)
     day: ColumnElement[datetime] = func.date_trunc("day", column, "UTC")
-    rows = unit.session.execute(select(day, func.count()).where(column >= since).group_by(day))
+    rows = unit.session.execute(select(day, func.count()).where(column >= since, *only).group_by(day))
     found = {moment.astimezone(UTC).date(): number for moment, number in rows}
     span = [first + timedelta(days=step) for step in range(days)]
     return Series(name, [(each, found.get(each, 0)) for each in span])
 
 
 def list_calls(
-    unit: Unit, *, day: str | None = None, cursor: str | None = None, size: int = 50, counted: bool = False
+    unit: Unit,
+    *,
+    day: str | None = None,
+    key_id: UUID | None = None,
+    cursor: str | None = None,
+    size: int = 50,
+    counted: bool = False,
 ) -> Page[ApiCall]:
-    """Return API calls, newest first. Needs tenant:usage:read."""
+    """Return API calls, of one key where it is given, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
-    binding = f"calls:{day}"
+    binding = f"calls:{day}:{key_id}"
     statement = select(ApiCall)
+    if key_id is not None:
+        statement = statement.where(ApiCall.key_id == key_id)
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(ApiCall.at >= since, ApiCall.at < until)

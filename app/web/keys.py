@@ -1,21 +1,25 @@
-"""API keys: listed, issued (shown once), revoked."""
+"""API keys: listed, issued (shown once), looked at, changed, revoked."""
 
+import re
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
-from wtforms import SelectField, SelectMultipleField, StringField
+from wtforms import DateField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Optional, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from app.core.errors import Invalid
+from app.core.errors import Conflict, Invalid
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.services import api_keys, digests
+from app.services import api_keys, digests, usage
+from app.services.access import may
 from app.serving.runtimes import runtime
+from app.web.charts import Bar, Chart, Series
 from app.web.forms import Form
 from app.web.listings import ROWS
 from app.web.presentation import scope
@@ -23,6 +27,8 @@ from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("keys", __name__)
 
+ON_A_DAY = "day"
+DAYS = 30
 NOTES = {
     Permission.GUARD_PROCESS: "Check texts with the guard",
     Permission.SCANS_READ: "See scans and their steps",
@@ -49,11 +55,30 @@ class KeyForm(Form):
         "Expires",
         choices=[
             SelectChoice("90", "in 90 days"),
+            SelectChoice("7", "in 7 days"),
             SelectChoice("30", "in 30 days"),
             SelectChoice("365", "in a year"),
+            SelectChoice(ON_A_DAY, "on a date"),
             SelectChoice("", "never"),
         ],
     )
+    last_day = DateField("Last day", [Optional()])
+    networks = TextAreaField("Networks")
+
+    def validate_lifetime(self, field: SelectField) -> None:
+        """Demand the last day where it counts, and refuse it where it would not."""
+        given = bool((self.last_day.raw_data or [""])[0].strip())
+        if field.data == ON_A_DAY and not given:
+            raise StopValidation("Choose the last day beneath")
+        if field.data != ON_A_DAY and given:
+            raise StopValidation("Choose \u201con a date\u201d, or clear the last day beneath")
+
+
+class ChangeForm(Form):
+    """What can be changed of a key that was issued."""
+
+    name = StringField("Name")
+    networks = TextAreaField("Networks")
 
 
 class NameForm(Form):
@@ -73,7 +98,7 @@ def index(unit: Unit) -> str:
 def _shown(unit: Unit, key: ApiKey, used: dict[UUID, datetime]) -> SimpleNamespace:
     expired = key.expires_at is not None and key.expires_at <= unit.now()
     state = "revoked" if key.revoked_at else "expired" if expired else "active"
-    names = ("id", "name", "hint", "scopes", "maker_label", "created_at", "expires_at")
+    names = ("id", "name", "hint", "scopes", "networks", "maker_label", "created_at", "expires_at", "revoked_at")
     return SimpleNamespace(**{name: getattr(key, name) for name in names}, state=state, last_used_at=used.get(key.id))
 
 
@@ -89,15 +114,28 @@ def create(unit: Unit) -> str | tuple[str, int]:
     try:
         if not form.validate():
             return render_template("keys/new.html", form=form, notes=NOTES), 422
-        lifetime = timedelta(days=int(form.lifetime.data)) if form.lifetime.data else None
+        days = form.lifetime.data
+        lifetime = timedelta(days=int(days)) if days and days != ON_A_DAY else None
         issued = api_keys.issue_key(
-            unit, name=form.name.data or "", scopes=form.scopes.data or [], pepper=runtime().pepper, lifetime=lifetime
+            unit,
+            name=form.name.data or "",
+            scopes=form.scopes.data or [],
+            pepper=runtime().pepper,
+            lifetime=lifetime,
+            last_day=form.last_day.data,
+            networks=_lines(form.networks.data),
         )
     except Invalid as error:
         form.blame(error)
         return render_template("keys/new.html", form=form, notes=NOTES), 422
     curl = example(issued.secret, issued.key.scopes)
-    return render_template("keys/created.html", name=issued.key.name, secret=issued.secret, curl=curl)
+    return render_template(
+        "keys/created.html", key_id=issued.key.id, name=issued.key.name, secret=issued.secret, curl=curl
+    )
+
+
+def _lines(text: str | None) -> list[str]:
+    return [part for part in re.split(r"[\s,;]+", text or "") if part]
 
 
 def example(secret: str, scopes: list[str]) -> str:
@@ -109,6 +147,41 @@ def example(secret: str, scopes: list[str]) -> str:
         return f"{address}process{signed} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
     noun = next((s.split(":")[1] for s in scopes if s.endswith(":read")), "scans")
     return f"{address}{noun}{signed}"
+
+
+@tenant_page(blueprint, "/keys/<uuid:key_id>", Permission.KEYS_READ, home=Home.ACCOUNT)
+def show(unit: Unit, key_id: UUID) -> str:
+    key = api_keys.get_key(unit, key_id)
+    return _page(unit, key, ChangeForm(name=key.name, networks="\n".join(key.networks)))
+
+
+@tenant_page(blueprint, "/keys/<uuid:key_id>", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",))
+def change(unit: Unit, key_id: UUID) -> Response | tuple[str, int]:
+    """Give the key another name and other networks."""
+    form = ChangeForm()
+    key = api_keys.get_key(unit, key_id)
+    try:
+        if not form.validate():
+            return _page(unit, key, form), 422
+        api_keys.change_key(unit, key_id, name=form.name.data or "", networks=_lines(form.networks.data))
+    except (Invalid, Conflict) as error:
+        form.blame(error)
+        return _page(unit, key, form), error.status
+    flash(f"{key.name} was changed. It holds from the next call on.", "good")
+    return redirect(url_for("keys.show", key_id=key_id), 303)
+
+
+def _page(unit: Unit, key: ApiKey, form: ChangeForm) -> str:
+    chart = None
+    if may(unit, Permission.USAGE_READ):
+        daily = usage.calls_of_key(unit.at_home(Home.CONTENT), key.id, days=DAYS)
+        rows = [
+            (day, number, url_for("usages.calls", key_id=key.id, day=day.isoformat())) for day, number in daily.days
+        ]
+        bars = tuple(Bar(day, (number,), url) for day, number, url in rows)
+        chart = Chart("calls", "Calls per day", "calls", (Series("Calls"),), bars)
+    shown = _shown(unit, key, digests.keys_last_used(unit, [key.id]))
+    return render_template("keys/show.html", key=shown, form=form, chart=chart, days=DAYS)
 
 
 @tenant_page(blueprint, "/keys/<uuid:key_id>/revocation", Permission.KEYS_WRITE, home=Home.ACCOUNT)

@@ -92,6 +92,7 @@ def upgrade() -> None:
             grants=("SELECT", "INSERT"),
         ),
         "CREATE INDEX ON api_calls (tenant_id, at, id)",
+        "CREATE INDEX ON api_calls (tenant_id, key_id, at, id)",
         *tenant_table("audit_events", AUDIT_COLUMNS, grants=("SELECT", "INSERT")),
         *audit_indexes("audit_events"),
         "CREATE TRIGGER mirror AFTER INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION auth.mirror_audit('content')",

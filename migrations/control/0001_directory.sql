@@ -22,7 +22,7 @@ CREATE TABLE auth.memberships (
 CREATE TABLE auth.api_keys (
     secret_hash bytea PRIMARY KEY, tenant_id uuid NOT NULL, key_id uuid NOT NULL, name text NOT NULL,
     scopes text[] NOT NULL, maker_id uuid NOT NULL, expires_at timestamptz, revoked_at timestamptz,
-    UNIQUE (tenant_id, key_id));
+    networks text[] NOT NULL, UNIQUE (tenant_id, key_id));
 
 CREATE TABLE auth.effects_due (
     tenant_id uuid NOT NULL, home text NOT NULL, id uuid NOT NULL, kind text NOT NULL, due_at timestamptz NOT NULL,
@@ -78,9 +78,10 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
         DELETE FROM auth.api_keys WHERE secret_hash = OLD.secret_hash AND tenant_id = OLD.tenant_id;
     END IF;
     IF TG_OP <> 'DELETE' THEN
-        INSERT INTO auth.api_keys (secret_hash, tenant_id, key_id, name, scopes, maker_id, expires_at, revoked_at)
+        INSERT INTO auth.api_keys (secret_hash, tenant_id, key_id, name, scopes, maker_id, expires_at, revoked_at,
+                                   networks)
         VALUES (NEW.secret_hash, NEW.tenant_id, NEW.id, NEW.name, NEW.scopes, NEW.maker_id, NEW.expires_at,
-                NEW.revoked_at);
+                NEW.revoked_at, NEW.networks);
     END IF;
     RETURN NULL; END $$;
 
@@ -191,15 +192,17 @@ CREATE FUNCTION auth.begin_api_key(hashes bytea[],
     OUT key_id uuid, OUT key_name text, OUT scopes text[], OUT expires_at timestamptz, OUT revoked_at timestamptz,
     OUT maker_id uuid, OUT maker_role text, OUT maker_permissions text[],
     OUT tenant_id uuid, OUT slug text, OUT tenant_name text, OUT plan text, OUT status text, OUT status_reason text,
-    OUT level text, OUT schema_name text, OUT database_name text, OUT epoch bigint, OUT expired boolean)
+    OUT level text, OUT schema_name text, OUT database_name text, OUT epoch bigint, OUT expired boolean,
+    OUT networks text[])
 RETURNS SETOF record LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     SELECT k.key_id, k.name, k.scopes, k.expires_at, k.revoked_at, k.maker_id, m.role, m.permissions,
            t.tenant_id, t.slug, t.name, t.plan, t.status, t.status_reason,
-           t.level, t.schema_name, t.database_name, t.epoch, coalesce(k.expires_at <= now(), false)
+           t.level, t.schema_name, t.database_name, t.epoch, coalesce(k.expires_at <= now(), false), k.networks
     INTO key_id, key_name, scopes, expires_at, revoked_at, maker_id, maker_role, maker_permissions,
-         tenant_id, slug, tenant_name, plan, status, status_reason, level, schema_name, database_name, epoch, expired
+         tenant_id, slug, tenant_name, plan, status, status_reason, level, schema_name, database_name, epoch, expired,
+         networks
     FROM auth.api_keys k JOIN auth.tenants t ON t.tenant_id = k.tenant_id
     LEFT JOIN auth.memberships m ON m.tenant_id = k.tenant_id AND m.user_id = k.maker_id
     WHERE k.secret_hash = ANY (hashes);

@@ -53,6 +53,7 @@ def upgrade() -> None:
             """name text NOT NULL, hint text NOT NULL, secret_hash bytea NOT NULL, pepper_version integer NOT NULL,
                scopes text[] NOT NULL, maker_id uuid NOT NULL, maker_label text NOT NULL,
                created_at timestamptz NOT NULL, expires_at timestamptz, revoked_at timestamptz,
+               networks text[] NOT NULL DEFAULT '{}',
                UNIQUE (tenant_id, secret_hash),
                FOREIGN KEY (tenant_id, maker_id) REFERENCES account.memberships (tenant_id, user_id)""",
         ),

@@ -1,6 +1,6 @@
 """Programs with a key, asking the application that gunicorn serves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -18,9 +18,11 @@ __all__ = ["app", "base_url", "client"]
 def _program(client: FlaskClient, base_url: str, tenants: Callable[[], Made]) -> Callable[..., Program]:
     """Makes programs, each of a tenant of its own unless one is given."""
 
-    def make(*scopes: str, of: Made | None = None, lifetime: timedelta | None = None) -> Program:
+    def make(
+        *scopes: str, of: Made | None = None, lifetime: timedelta | None = None, networks: Sequence[str] = ()
+    ) -> Program:
         made = of or tenants()
-        return Program(client, base_url, made, *issue(made, *scopes, lifetime=lifetime))
+        return Program(client, base_url, made, *issue(made, *scopes, lifetime=lifetime, networks=networks))
 
     return make
 

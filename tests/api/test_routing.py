@@ -107,6 +107,39 @@ def test_expired_key_is_401(program: Callable[..., Program]) -> None:
     assert_problem(program(lifetime=timedelta(microseconds=1)).get(SCANS), 401, "unauthenticated")
 
 
+def test_expired_and_revoked_keys_say_so(program: Callable[..., Program]) -> None:
+    """Whoever holds a key that ended reads which end it was."""
+    ended, revoked = program(lifetime=timedelta(microseconds=1)), program()
+    with revoked.tenant.unit(Home.ACCOUNT) as unit:
+        api_keys.revoke_key(unit, revoked.key_id)
+        unit.commit()
+    assert "has expired" in assert_problem(ended.get(SCANS), 401, "unauthenticated")["detail"]
+    assert "was revoked" in assert_problem(revoked.get(SCANS), 401, "unauthenticated")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("address", "status"), [("203.0.113.9", 200), ("203.0.114.9", 403), ("2001:db8::9", 200), ("2001:db9::9", 403)]
+)
+def test_a_key_opens_from_its_networks_alone(program: Callable[..., Program], address: str, status: int) -> None:
+    """From outside its networks a key is refused with 403, and the refusal names the address; no header moves it."""
+    caller = program(networks=["203.0.113.0/24", "2001:db8::/32"])
+    sent = {"X-API-Key": caller.secret, "X-Forwarded-For": "203.0.113.9"}
+    answer = caller.get(SCANS, headers=sent, environ_overrides={"REMOTE_ADDR": address})
+    assert answer.status_code == status
+    if status == 403:
+        assert address in assert_problem(answer, 403, "permission-denied")["detail"]
+
+
+def test_other_networks_hold_from_the_next_request(program: Callable[..., Program]) -> None:
+    """Nothing is remembered of a key's networks: a change holds at once."""
+    caller = program()
+    assert caller.get(SCANS).status_code == 200
+    with caller.tenant.unit(Home.ACCOUNT) as unit:
+        api_keys.change_key(unit, caller.key_id, name="tests", networks=["203.0.113.0/24"])
+        unit.commit()
+    assert_problem(caller.get(SCANS), 403, "permission-denied")
+
+
 def test_key_of_a_removed_maker_is_401(program: Callable[..., Program], postgres_server: Database) -> None:
     """A key whose maker is no longer a member of the tenant opens nothing."""
     caller = program()

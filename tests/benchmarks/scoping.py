@@ -188,7 +188,7 @@ def figure(name: str, value: float, unit: str, baseline: float, goal: float) -> 
         "unit": unit,
         "baseline": round(baseline, 3),
         "ratio": round(value / baseline, 3),
-        "goal": f"ratio <= {goal}",
+        "goal": goal,
     }
 
 

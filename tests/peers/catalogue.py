@@ -76,7 +76,7 @@ FUNCTIONS = {
     ),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
-NOT_FILTERED = frozenset({"after", "attempts", "before", "notes", "payload", "permissions", "scopes"})
+NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "permissions", "scopes"})
 
 Connection = psycopg.Connection[Any]
 Check = Callable[[Connection], Iterator[str]]

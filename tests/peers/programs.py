@@ -1,5 +1,6 @@
 """Programs with a key that ask the application, and what their tenants have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -60,12 +61,16 @@ class Stock:
     ids: dict[str, UUID]
 
 
-def issue(made: Made, *scopes: str, lifetime: timedelta | None = None) -> tuple[UUID, str]:
+def issue(
+    made: Made, *scopes: str, lifetime: timedelta | None = None, networks: Sequence[str] = ()
+) -> tuple[UUID, str]:
     """Issue a key of the tenant's owner; all scopes where none is named."""
     pepper = decode_key(settings().key_pepper.get_secret_value())
     with made.unit(Home.ACCOUNT) as unit:
         wanted = list(scopes) or [str(scope) for scope in KEY_SCOPES]
-        issued = api_keys.issue_key(unit, name="tests", scopes=wanted, pepper=pepper, lifetime=lifetime)
+        issued = api_keys.issue_key(
+            unit, name="tests", scopes=wanted, pepper=pepper, lifetime=lifetime, networks=networks
+        )
         unit.commit()
         return issued.key.id, issued.secret
 

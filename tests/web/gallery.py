@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, flash, g, render_template
 from flask_wtf import CSRFProtect, FlaskForm
 from werkzeug.datastructures import MultiDict
 from werkzeug.serving import make_server
-from wtforms import PasswordField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import DateField, PasswordField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -53,6 +53,8 @@ ROUTES = {
     "keys.index": "/keys",
     "keys.new": "/keys/new",
     "keys.create": "/keys/",
+    "keys.show": "/keys/<key_id>",
+    "keys.change": "/keys/<key_id>/",
     "keys.revocation": "/keys/<key_id>/revocation",
     "keys.revoke": "/keys/<key_id>/revocation/",
     "usages.show": "/usage",
@@ -128,6 +130,13 @@ class KeyForm(FlaskForm):
         option_widget=CheckboxInput(),
     )
     lifetime = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
+    last_day = DateField("Last day")
+    networks = TextAreaField("Networks")
+
+
+class KeyChangeForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Must not be empty")])
+    networks = TextAreaField("Networks")
 
 
 class NameForm(FlaskForm):
@@ -181,6 +190,7 @@ def _filters(**given: Any) -> dict[str, Any]:
         "actor",
         "from",
         "until",
+        "key_id",
     )
     return {**dict.fromkeys(names), **given}
 
@@ -209,6 +219,10 @@ def _overview(done: int) -> dict[str, Any]:
         "trial_days": 12,
         "missing": ["The graph does not answer: findings are recorded, and drawn when it is back."] if full else [],
     }
+
+
+def _key(number: int, form: FlaskForm) -> dict[str, Any]:
+    return {"key": s.KEYS[number], "form": form, "chart": s.CHARTS[0][0], "days": 30}
 
 
 def _scan(row: Row, **more: Any) -> dict[str, Any]:
@@ -284,12 +298,16 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "key-created": (
         "keys/created.html",
         lambda: {
+            "key_id": s.uid(400),
             "name": "Checkout service",
             "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
             "curl": "curl https://sentinel.example/api/v1/process \\\n  -H 'Authorization: Bearer sen_live_…' \\\n"
             '  -H \'Content-Type: application/json\' \\\n  -d \'{"user_input": "hello", "user_id": "u1"}\'',
         },
     ),
+    "key": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None, name=s.KEYS[0].name))),
+    "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
+    "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
     "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
     "assets": ("assets/index.html", lambda: _list(s.ASSETS, demonstration="127.0.0.1:9000")),
     "assets-empty": ("assets/index.html", lambda: _list([], demonstration="127.0.0.1:9000")),
@@ -352,8 +370,8 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"charts": [(s.full(name), "/t/northwind/scans") for name in ("a", "b", "c")], "period": 30},
     ),
     "error-503": ("errors/error.html", lambda: error(503, "A part of the service is not available", "Try later.")),
-    "calls": ("usages/calls.html", lambda: _list(s.CALLS)),
-    "calls-empty": ("usages/calls.html", lambda: _list([])),
+    "calls": ("usages/calls.html", lambda: _list(s.CALLS, keys=[(s.uid(400), "Checkout service")])),
+    "calls-empty": ("usages/calls.html", lambda: _list([], keys=[])),
     "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES, sealed=s.SEALED)),
     "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=[])),
     "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=s.SEALED, filtered=True)),

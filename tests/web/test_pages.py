@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from uuid import UUID
 
@@ -169,6 +170,72 @@ def test_a_key_without_scopes_comes_back(person: Person) -> None:
     answer = person.post(person.at("/keys"), {"name": "", "lifetime": "90"})
     assert answer.status_code == 422
     assert "Must not be empty" in answer.text and "Choose at least one" in answer.text
+
+
+def issue_key(person: Person, **given: object) -> str:
+    """Issue a key by its form; return the address of its page."""
+    person.get(person.at("/keys/new"))
+    answer = person.post(person.at("/keys"), {"name": "CI", "scopes": ["tenant:scans:read"], "lifetime": "90", **given})
+    assert answer.status_code == 200, answer.text
+    found = re.search(r'href="([^"]+)">I have copied it', answer.text)
+    assert found is not None
+    return found.group(1)
+
+
+def test_a_key_has_a_page(person: Person) -> None:
+    """Scopes, networks, maker, end and calls of a key stand on its page, which the list leads to."""
+    last = datetime.now(UTC).date() + timedelta(days=3)
+    address = issue_key(person, lifetime="day", last_day=last.isoformat(), networks="203.0.113.0/24\n2001:DB8::/32")
+    page = person.get(address).text
+    assert "scans: read" in page and "2001:db8::/32" in page and "Calls per day" in page
+    assert f"{last + timedelta(days=1):%-d %b %Y}, 00:00 UTC" in page
+    assert address in person.get(person.at("/keys")).text
+    assert "No call like that" in person.get(person.at("/usage/calls?key_id=" + address.rsplit("/", 1)[1])).text
+
+
+def test_a_key_is_renamed_and_kept_to_networks(person: Person) -> None:
+    """The page's form changes name and networks, says what will not do beside its field, and leaves an audit row."""
+    address = issue_key(person)
+    wrong = person.post(address, {"name": "", "networks": "10.0.0.1/8"})
+    assert wrong.status_code == 422
+    assert "Must not be empty" in wrong.text and "write 10.0.0.0/8 or 10.0.0.1" in wrong.text
+    assert "<h1>CI</h1>" in wrong.text
+    assert person.post(address, {"name": "CI <2>", "networks": "10.0.0.0/8"}).status_code == 303
+    page = person.get(address).text
+    assert "<h1>CI &lt;2&gt;</h1>" in page and "10.0.0.0/8</code>" in page
+    assert "api_key.change" in person.get(person.at("/audit")).text
+
+
+def test_a_revoked_key_is_left_as_it_is(person: Person) -> None:
+    """The page of a revoked key has no form, and sending one changes nothing."""
+    address = issue_key(person)
+    person.get(address + "/revocation")
+    person.post(address + "/revocation", {"name": "CI"})
+    assert "Name and networks" not in person.get(address).text
+    assert person.post(address, {"name": "Other", "networks": ""}).status_code == 409
+    assert "<h1>CI</h1>" in person.get(address).text
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"lifetime": "day"}, "Choose the last day"),
+        ({"lifetime": "day", "last_day": "2020-01-01"}, "This day is over"),
+        ({"lifetime": "day", "last_day": "9999-12-31"}, "At most five years"),
+        ({"lifetime": "90", "last_day": "2030-01-01"}, "or clear the last day"),
+        ({"lifetime": "day", "last_day": "soon"}, "Not a valid date"),
+        ({"lifetime": "12345"}, "Not a valid choice"),
+        ({"networks": "office"}, "is not an address"),
+        ({"networks": "0.0.0.0/0"}, "every address"),
+    ],
+)
+def test_a_key_that_will_not_do_comes_back(person: Person, given: dict[str, str], words: str) -> None:
+    """The form says beside the field what is wrong with an end or a network, and keeps what was typed."""
+    person.get(person.at("/keys/new"))
+    sent = {"name": "Nightly", "scopes": ["tenant:scans:read"], "lifetime": "90", **given}
+    answer = person.post(person.at("/keys"), sent)
+    assert answer.status_code == 422
+    assert words in answer.text and 'value="Nightly"' in answer.text
 
 
 def test_an_asset_tells_how_to_prove_it(person: Person) -> None:
