@@ -15,7 +15,7 @@ from app.models.accounts import ApiKey
 from app.services import audit
 from app.services.access import require
 from app.services.key_rules import end_of, read_networks
-from app.services.pages import Page, cut, decode_cursor
+from app.services.pages import Page, newest_first
 from app.tenancy.actors import ActorKind
 
 HINT = 13
@@ -122,12 +122,7 @@ def _problems(scopes: list[str], lifetime: timedelta | None) -> dict[str, str]:
 def list_keys(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[ApiKey]:
     """Return the keys, newest first. Needs tenant:keys:read."""
     require(unit, Permission.KEYS_READ)
-    statement = select(ApiKey).order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(size + 1)
-    if after := decode_cursor(unit, cursor, "keys"):
-        statement = statement.where(
-            (ApiKey.created_at < after.at) | ((ApiKey.created_at == after.at) & (ApiKey.id < after.id))
-        )
-    return cut(unit, list(unit.session.scalars(statement)), size, "keys", lambda key: (key.created_at, key.id))
+    return newest_first(unit, select(ApiKey), ApiKey.created_at, ApiKey.id, binding="keys", cursor=cursor, size=size)
 
 
 def count_keys(unit: Unit) -> int:

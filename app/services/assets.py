@@ -15,7 +15,7 @@ from app.db.units import Unit
 from app.models.assets import Asset, Document, OwnershipProof
 from app.services import audit
 from app.services.access import require
-from app.services.pages import Page, count_rows, cut, decode_cursor
+from app.services.pages import Page, newest_first
 
 LONGEST_DOCUMENT = 200_000
 PORTS = {"http": 80, "https": 443}
@@ -147,6 +147,11 @@ def find_asset(unit: Unit, asset_id: UUID) -> Asset:
     return asset
 
 
+def asset_url(unit: Unit, asset_id: UUID) -> str | None:
+    """Return the address of the asset. For the worker: asks for no permission."""
+    return unit.session.scalar(select(Asset.url).where(Asset.id == asset_id))
+
+
 def list_assets(
     unit: Unit, *, kind: str | None = None, cursor: str | None = None, size: int = 50, counted: bool = False
 ) -> Page[Asset]:
@@ -156,13 +161,9 @@ def list_assets(
     statement = select(Asset).where(Asset.archived_at.is_(None))
     if kind is not None:
         statement = statement.where(Asset.kind == kind)
-    count = count_rows(unit, statement) if counted else None
-    if after := decode_cursor(unit, cursor, binding):
-        statement = statement.where(
-            (Asset.created_at < after.at) | ((Asset.created_at == after.at) & (Asset.id < after.id))
-        )
-    rows = unit.session.scalars(statement.order_by(Asset.created_at.desc(), Asset.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda asset: (asset.created_at, asset.id), count)
+    return newest_first(
+        unit, statement, Asset.created_at, Asset.id, binding=binding, cursor=cursor, size=size, counted=counted
+    )
 
 
 def archive_asset(unit: Unit, asset_id: UUID, *, archived: bool = True) -> Asset:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.permissions import Permission
@@ -15,7 +15,7 @@ from app.models.accounts import AccountAuditEvent
 from app.models.tables import AuditColumns
 from app.models.trails import AuditEvent
 from app.services.access import require
-from app.services.pages import Page, cut, decode_cursor
+from app.services.pages import Page, before, cut, decode_cursor
 
 LOGS: dict[Home, type[AuditEvent] | type[AccountAuditEvent]] = {
     Home.ACCOUNT: AccountAuditEvent,
@@ -101,7 +101,7 @@ def list_events(
     for home, table in LOGS.items():
         statement = select(table).where(*conditions(table, wanted)).order_by(table.at.desc(), table.id.desc())
         if after is not None:
-            statement = statement.where(tuple_(table.at, table.id) < (after.at, after.id))
+            statement = statement.where(before(table.at, table.id, after))
         rows += unit.at_home(home).session.scalars(statement.limit(size + 1))
     rows.sort(key=lambda row: (row.at, row.id), reverse=True)
     return cut(unit, rows[: size + 1], size, binding, lambda row: (row.at, row.id))

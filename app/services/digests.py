@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from app.core.permissions import Permission
 from app.core.settings import settings
@@ -17,9 +17,8 @@ from app.models.tenants import Tenant
 from app.models.usage import ApiCall
 from app.services import api_keys
 from app.services.access import may, require
+from app.services.pages import COUNTED, count_rows
 from app.services.proofs import proof_holds
-
-COUNTED = 10_001
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +104,14 @@ def look_over(unit: Unit) -> Overview:
     return Overview(
         trial_ends_at=tenant.trial_ends_at if tenant and tenant.status == "trial" else None,
         keys=api_keys.count_keys(account) if may(unit, Permission.KEYS_READ) else 0,
-        assets=_count(unit, select(Asset.id).where(Asset.archived_at.is_(None))),
+        assets=count_rows(unit, select(Asset.id).where(Asset.archived_at.is_(None))),
         proven=sum(proof_holds(unit, proof, settings().allowed_targets) for proof in proofs),
         scans_ever=unit.session.scalar(select(Scan.id).limit(1)) is not None,
-        scans_week=_count(unit, select(Scan.id).where(Scan.created_at >= week)),
-        running=_count(unit, select(Scan.id).where(Scan.status == "running")),
-        queued=_count(unit, select(Scan.id).where(Scan.status == "queued")),
-        calls_today=_count(unit, select(ApiCall.id).where(ApiCall.at >= today)),
-        calls_week=_count(unit, select(ApiCall.id).where(ApiCall.at >= week)),
+        scans_week=count_rows(unit, select(Scan.id).where(Scan.created_at >= week)),
+        running=count_rows(unit, select(Scan.id).where(Scan.status == "running")),
+        queued=count_rows(unit, select(Scan.id).where(Scan.status == "queued")),
+        calls_today=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= today)),
+        calls_week=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= week)),
     )
 
 
@@ -122,8 +121,4 @@ def queue_place(unit: Unit, scan: Scan) -> int:
     before = select(Scan.id).where(
         Scan.status == "queued", Scan.admitted_at.is_(None), Scan.created_at < scan.created_at
     )
-    return _count(unit, before)
-
-
-def _count(unit: Unit, ids: Select[UUID]) -> int:
-    return unit.session.scalar(select(func.count()).select_from(ids.limit(COUNTED).subquery())) or 0
+    return count_rows(unit, before)

@@ -12,16 +12,15 @@ from app.core.errors import Invalid, MalformedRequest, NotFound
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
-from app.models.assets import Asset
 from app.models.findings import Finding, FindingSighting
 from app.models.scans import Scan
-from app.scanners.probes import Fault
+from app.scanners.probes import Fault, Severity
 from app.services import audit
 from app.services.access import require
-from app.services.pages import Page, count_rows, cut, decode_cursor
+from app.services.pages import Page, newest_first
 
 STATUSES = ("open", "resolved", "accepted", "false_positive")
-SEVERITIES = ("critical", "high", "medium", "low", "info")
+SEVERITIES = tuple(str(severity) for severity in Severity)  # worst first
 
 
 def fingerprint(fault: Fault) -> str:
@@ -36,11 +35,6 @@ def day_bounds(day: str) -> tuple[datetime, datetime]:
         return start, start + timedelta(days=1)
     except (ValueError, OverflowError) as error:
         raise MalformedRequest("A day is written YYYY-MM-DD.") from error
-
-
-def asset_url(unit: Unit, asset_id: UUID) -> str | None:
-    """Return the address of the asset. For the worker: asks for no permission."""
-    return unit.session.scalar(select(Asset.url).where(Asset.id == asset_id))
 
 
 def record_faults(unit: Unit, scan: Scan, faults: list[Fault]) -> int:
@@ -150,13 +144,9 @@ def list_findings(
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(Finding.first_seen_at >= since, Finding.first_seen_at < until)
-    count = count_rows(unit, statement) if counted else None
-    if after := decode_cursor(unit, cursor, binding):
-        statement = statement.where(
-            (Finding.first_seen_at < after.at) | ((Finding.first_seen_at == after.at) & (Finding.id < after.id))
-        )
-    rows = unit.session.scalars(statement.order_by(Finding.first_seen_at.desc(), Finding.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda finding: (finding.first_seen_at, finding.id), count)
+    return newest_first(
+        unit, statement, Finding.first_seen_at, Finding.id, binding=binding, cursor=cursor, size=size, counted=counted
+    )
 
 
 def count_open(unit: Unit) -> dict[str, int]:

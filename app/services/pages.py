@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.errors import MalformedRequest
 from app.db.units import Unit
@@ -68,6 +69,35 @@ def decode_cursor(unit: Unit, cursor: str | None, binding: str) -> Position | No
         return Position(datetime.fromisoformat(at), UUID(row_id))
     except (ValueError, TypeError) as error:
         raise MalformedRequest("The cursor does not belong to this list.") from error
+
+
+def before(
+    at: InstrumentedAttribute[datetime], row_id: InstrumentedAttribute[UUID], position: Position
+) -> ColumnElement[bool]:
+    """Return the condition of rows that follow `position` in a list that has the newest first."""
+    return tuple_(at, row_id) < (position.at, position.id)
+
+
+def newest_first(
+    unit: Unit,
+    statement: Select[T],
+    at: InstrumentedAttribute[datetime],
+    row_id: InstrumentedAttribute[UUID],
+    *,
+    binding: str,
+    cursor: str | None,
+    size: int,
+    counted: bool = False,
+) -> Page[T]:
+    """Return the page of `statement`'s rows that begins at `cursor`, by the moment `at` and then by id, newest first.
+
+    Raises MalformedRequest for a cursor of another tenant, list or filter.
+    """
+    count = count_rows(unit, statement) if counted else None
+    if position := decode_cursor(unit, cursor, binding):
+        statement = statement.where(before(at, row_id, position))
+    rows = unit.session.scalars(statement.order_by(at.desc(), row_id.desc()).limit(size + 1)).all()
+    return cut(unit, rows, size, binding, lambda row: (getattr(row, at.key), getattr(row, row_id.key)), count)
 
 
 def cut(

@@ -1,6 +1,6 @@
 """Scans: start, cancel, retry, list; and what the worker does to them: admit, claim, complete, fail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -19,8 +19,8 @@ from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import audit, findings, proofs
 from app.services.access import require
-from app.services.assets import document_text, find_asset
-from app.services.pages import Page, count_rows, cut, decode_cursor
+from app.services.assets import asset_url, document_text, find_asset
+from app.services.pages import Page, newest_first
 from app.services.plans import queueing
 
 UNPLANNED = "Unplanned scans"
@@ -141,19 +141,9 @@ def list_scans(
     if day is not None:
         since, until = findings.day_bounds(day)
         statement = statement.where(Scan.created_at >= since, Scan.created_at < until)
-    count = count_rows(unit, statement) if counted else None
-    if after := decode_cursor(unit, cursor, binding):
-        statement = statement.where(
-            (Scan.created_at < after.at) | ((Scan.created_at == after.at) & (Scan.id < after.id))
-        )
-    rows = unit.session.scalars(statement.order_by(Scan.created_at.desc(), Scan.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda scan: (scan.created_at, scan.id), count)
-
-
-def count_scans(unit: Unit) -> int:
-    """Return how many scans there are, at most 10,001. Needs tenant:scans:read."""
-    require(unit, Permission.SCANS_READ)
-    return unit.session.scalar(select(func.count()).select_from(select(Scan.id).limit(10_001).subquery())) or 0
+    return newest_first(
+        unit, statement, Scan.created_at, Scan.id, binding=binding, cursor=cursor, size=size, counted=counted
+    )
 
 
 def cancel_scan(unit: Unit, scan_id: UUID) -> Scan:
@@ -258,25 +248,12 @@ def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:
         user_agent=f"Sentinel/1.0 (scan {scan_id}; +{settings().base_url}/about/scans)",
     )
     if not TOOLS[scan.tool].needs_proof:
-        return _with(ticket, document=document_text(unit, scan.asset_id))
+        return replace(ticket, document=document_text(unit, scan.asset_id))
     proof = proofs.find_proof(unit, scan.asset_id)
     if not proofs.proof_holds(unit, proof, settings().allowed_targets):
         fail_scan(unit, scan_id, "Control of this address is no longer proven.")
         return None
-    return _with(ticket, target=findings.asset_url(unit, scan.asset_id))
-
-
-def _with(ticket: Ticket, *, target: str | None = None, document: str | None = None) -> Ticket:
-    return Ticket(
-        scan_id=ticket.scan_id,
-        tool=ticket.tool,
-        target=target,
-        document=document,
-        allowed=ticket.allowed,
-        resolvers=ticket.resolvers,
-        user_agent=ticket.user_agent,
-        seconds=ticket.seconds,
-    )
+    return replace(ticket, target=asset_url(unit, scan.asset_id))
 
 
 def note_step(unit: Unit, scan_id: UUID, name: str) -> None:

@@ -16,7 +16,7 @@ from app.models.scans import Scan
 from app.models.usage import ApiCall
 from app.services.access import require
 from app.services.findings import day_bounds
-from app.services.pages import Page, count_rows, cut, decode_cursor
+from app.services.pages import Page, newest_first
 from app.tenancy.actors import ActorKind
 
 
@@ -110,8 +110,6 @@ def list_calls(
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(ApiCall.at >= since, ApiCall.at < until)
-    count = count_rows(unit, statement) if counted else None
-    if after := decode_cursor(unit, cursor, binding):
-        statement = statement.where((ApiCall.at < after.at) | ((ApiCall.at == after.at) & (ApiCall.id < after.id)))
-    rows = unit.session.scalars(statement.order_by(ApiCall.at.desc(), ApiCall.id.desc()).limit(size + 1))
-    return cut(unit, list(rows), size, binding, lambda call: (call.at, call.id), count)
+    return newest_first(
+        unit, statement, ApiCall.at, ApiCall.id, binding=binding, cursor=cursor, size=size, counted=counted
+    )

@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup, escape
 
 from app.core.permissions import Permission
+from app.scanners.catalogue import TOOLS
 from app.web import statics
 from app.web.charts import shares, swatch
 
@@ -195,12 +196,9 @@ def words(name: str) -> str:
     return str(escape(name)).replace("_", " ").replace("-", " ").capitalize()
 
 
-_TOOLS = {"posture": "Web posture", "text": "Text guard"}
-
-
 def tool(name: str) -> str:
     """Return the name of a scanner as people read it."""
-    return _TOOLS.get(name, words(name))
+    return TOOLS[name].title if name in TOOLS else words(name)
 
 
 def scope(permission: str) -> str:

@@ -14,6 +14,7 @@ from app.core.errors import Conflict, Invalid, Unavailable
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.scans import Scan
+from app.scanners.catalogue import TOOLS
 from app.services import assets, digests, findings, scans
 from app.web.forms import Form
 from app.web.listings import ROWS, id_given, listing
@@ -44,7 +45,9 @@ class ScanForm(Form):
     """Which asset to look at, and how."""
 
     asset_id = SelectField("Asset")
-    tool = SelectField("Tool", choices=[SelectChoice("posture", "HTTP and TLS posture")])
+    tool = SelectField(
+        "Tool", choices=[SelectChoice(name, each.title) for name, each in TOOLS.items() if "web" in each.takes]
+    )
 
 
 def scan_rows(unit: Unit, rows: Sequence[Scan]) -> list[SimpleNamespace]:
