@@ -40,6 +40,24 @@ class PermissionDenied(AppError):
     status, code, title = 403, "permission-denied", "Not allowed"
 
 
+class FactorRequired(PermissionDenied):
+    """The tenant asks for a second factor, which this session has not shown."""
+
+    code, title = "factor-required", "A second factor is needed"
+
+
+class SsoRequired(PermissionDenied):
+    """The tenant lets its people in through its own provider alone."""
+
+    code, title = "sso-required", "Sign in through your company"
+
+
+class ConfirmationRequired(PermissionDenied):
+    """What is asked for wants a proof of who asks that is not old."""
+
+    code, title = "confirmation-required", "Confirm that it is you"
+
+
 class TenantClosed(AppError):
     """The tenant is suspended or deleted."""
 

@@ -20,9 +20,20 @@ class Permission(StrEnum):
     KEYS_READ = "tenant:keys:read"
     KEYS_WRITE = "tenant:keys:write"
     OVERVIEW_READ = "tenant:overview:read"
+    OWNERSHIP_WRITE = "tenant:ownership:write"
+    PEOPLE_READ = "tenant:people:read"
+    PEOPLE_WRITE = "tenant:people:write"
+    PLAN_READ = "tenant:plan:read"
+    PLAN_WRITE = "tenant:plan:write"
     SCANS_READ = "tenant:scans:read"
     SCANS_WRITE = "tenant:scans:write"
+    SETTINGS_READ = "tenant:settings:read"
+    SETTINGS_WRITE = "tenant:settings:write"
+    SIGN_IN_READ = "tenant:sign-in:read"
+    SIGN_IN_WRITE = "tenant:sign-in:write"
     USAGE_READ = "tenant:usage:read"
+    WORKSPACES_READ = "tenant:workspaces:read"
+    WORKSPACES_WRITE = "tenant:workspaces:write"
 
 
 class Role(StrEnum):
@@ -41,8 +52,10 @@ _VIEWER = frozenset(
         Permission.FINDINGS_READ,
         Permission.GRAPH_READ,
         Permission.OVERVIEW_READ,
+        Permission.PLAN_READ,
         Permission.SCANS_READ,
         Permission.USAGE_READ,
+        Permission.WORKSPACES_READ,
     }
 )
 _OPERATOR = _VIEWER | {
@@ -51,14 +64,31 @@ _OPERATOR = _VIEWER | {
     Permission.GUARD_PROCESS,
     Permission.SCANS_WRITE,
 }
-_ADMIN = _OPERATOR | {Permission.AUDIT_READ, Permission.KEYS_READ, Permission.KEYS_WRITE}
+_AUDITOR = _VIEWER | {
+    Permission.AUDIT_READ,
+    Permission.KEYS_READ,
+    Permission.PEOPLE_READ,
+    Permission.SETTINGS_READ,
+    Permission.SIGN_IN_READ,
+}
+_ADMIN = (
+    _OPERATOR
+    | _AUDITOR
+    | {
+        Permission.KEYS_WRITE,
+        Permission.PEOPLE_WRITE,
+        Permission.SETTINGS_WRITE,
+        Permission.SIGN_IN_WRITE,
+        Permission.WORKSPACES_WRITE,
+    }
+)
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.OWNER: _ADMIN,
+    Role.OWNER: _ADMIN | {Permission.OWNERSHIP_WRITE, Permission.PLAN_WRITE},
     Role.ADMIN: _ADMIN,
     Role.OPERATOR: _OPERATOR,
     Role.VIEWER: _VIEWER,
-    Role.AUDITOR: _VIEWER | {Permission.AUDIT_READ, Permission.KEYS_READ},
+    Role.AUDITOR: _AUDITOR,
 }
 
 # What an API key can be given. Keys cannot make keys.

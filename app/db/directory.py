@@ -35,8 +35,30 @@ class TenantView:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """How whoever holds a session proved who they are.
+
+    `methods`: password, passkey, totp, recovery, sso; `sso_tenant_id`: whose provider said so; `strong_at`: when a
+    second factor or a passkey was last shown; `confirmed_at`: when any proof was last given.
+    """
+
+    methods: tuple[str, ...]
+    sso_tenant_id: UUID | None
+    strong_at: datetime | None
+    confirmed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a tenant asks of its people."""
+
+    mfa_required: bool
+    sso_required: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Visitor:
-    """A signed-in person, and the tenant of the address if the person is a member of it."""
+    """A signed-in person, and the tenant of the address, with its policy, if the person is a member of it."""
 
     session_id: UUID
     user_id: UUID
@@ -46,6 +68,8 @@ class Visitor:
     role: str | None
     extra_permissions: tuple[str, ...]
     verified: bool
+    proof: Proof
+    policy: Policy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +174,15 @@ def open_session(
     idle: timedelta,
     address: str | None,
     agent: str | None,
+    methods: tuple[str, ...] = ("password",),
+    strong: bool = False,
+    sso_tenant_id: UUID | None = None,
 ) -> None:
-    """Keep a sign-in under the hash of its token, with an absolute and an idle limit."""
+    """Keep a sign-in under the hash of its token, with an absolute and an idle limit, and how it was proved."""
     session.execute(
-        text("SELECT auth.open_session(:hash, :id, :user, :lasts, :idle, :address, :agent)"),
+        text(
+            "SELECT auth.open_session(:hash, :id, :user, :lasts, :idle, :address, :agent, :methods, :strong, :tenant)"
+        ),
         {
             "hash": token_hash,
             "id": session_id,
@@ -162,6 +191,9 @@ def open_session(
             "idle": idle,
             "address": address,
             "agent": agent,
+            "methods": list(methods),
+            "strong": strong,
+            "tenant": sso_tenant_id,
         },
     )
 
@@ -193,6 +225,8 @@ def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visi
         row.role,
         tuple(row.permissions or ()),
         row.verified,
+        Proof(tuple(row.methods), row.sso_tenant_id, row.strong_at, row.confirmed_at),
+        None if row.tenant_id is None else Policy(row.mfa_required, row.sso_required),
     )
 
 

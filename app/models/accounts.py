@@ -22,7 +22,22 @@ class Membership(Identified, Table):
     email: Mapped[str]
     name: Mapped[str]
     role: Mapped[str]
-    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    created_at: Mapped[datetime]
+
+
+class ExtraPermission(Identified, Table):
+    """A permission that a membership has beside its role's, to a last moment or for good."""
+
+    __tablename__ = "extra_permissions"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    user_id: Mapped[UUID]
+    permission: Mapped[str]
+    until: Mapped[datetime | None]
+    reason: Mapped[str]
+    granted_by: Mapped[UUID]
+    granted_label: Mapped[str]
     created_at: Mapped[datetime]
 
 

@@ -38,6 +38,19 @@ class TenantPlacement(OfTenant, Table):
     epoch: Mapped[int] = mapped_column(BigInteger, default=1)
 
 
+class TenantPolicy(OfTenant, Table):
+    """What a tenant asks of its people and of its keys; without a row it asks nothing."""
+
+    __tablename__ = "policies"
+    __table_args__ = {"schema": "control"}
+    home = Home.ACCOUNT
+
+    mfa_required: Mapped[bool] = mapped_column(default=False)
+    sso_required: Mapped[bool] = mapped_column(default=False)
+    key_most_days: Mapped[int | None]
+    key_expiry_required: Mapped[bool] = mapped_column(default=False)
+
+
 class TenantKey(OfTenant, Table):
     """A tenant's data key, wrapped by the master key."""
 

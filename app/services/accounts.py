@@ -146,7 +146,7 @@ def sign_up(
     placement = Placement(tenant_id, Isolation.ROW, "shared", None, 1)
     unit = door.found(Entry(tenant_id, placement, actor), Home.ACCOUNT)
     _write_tenant(unit, signup, user_id, email, master_key)
-    token = _open_session(door, user_id, origin)
+    token = open_session_for(door, user_id, origin)
     return unit, SignIn(token, user_id, signup.slug)
 
 
@@ -198,7 +198,7 @@ def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> Sign
     directory.note_login(door.session, address, good=True)
     if crypto.needs_rehash(login.password_hash):
         directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))
-    token = _open_session(door, login.user_id, origin)
+    token = open_session_for(door, login.user_id, origin)
     tenants = directory.session_tenants(door.session, crypto.token_hash(token))
     return SignIn(token, login.user_id, tenants[0].slug if tenants else None)
 
@@ -214,7 +214,19 @@ def sign_out(door: Doorway, token: str) -> None:
     directory.close_session(door.session, crypto.token_hash(token))
 
 
-def _open_session(door: Doorway, user_id: UUID, origin: Origin) -> str:
+def open_session_for(
+    door: Doorway,
+    user_id: UUID,
+    origin: Origin,
+    *,
+    methods: tuple[str, ...] = ("password",),
+    strong: bool = False,
+    sso_tenant_id: UUID | None = None,
+) -> str:
+    """Open a session for a person who proved who they are by `methods`; return its token.
+
+    `strong` where a second factor or a passkey was among them, `sso_tenant_id` where a tenant's provider said so.
+    """
     token = crypto.new_token()
     directory.open_session(
         door.session,
@@ -225,6 +237,9 @@ def _open_session(door: Doorway, user_id: UUID, origin: Origin) -> str:
         idle=SESSION_IDLE,
         address=origin.address,
         agent=(origin.agent or "")[:300],
+        methods=methods,
+        strong=strong,
+        sso_tenant_id=sso_tenant_id,
     )
     return token
 

@@ -1,10 +1,19 @@
 """Coming in: from a session's token or an API key to a tenant, an actor and what it may do."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from app.core import crypto
-from app.core.errors import NotFound, PermissionDenied, TenantClosed, Unauthenticated
-from app.core.permissions import Permission, permissions_of, role_named
+from app.core.errors import (
+    ConfirmationRequired,
+    FactorRequired,
+    NotFound,
+    PermissionDenied,
+    SsoRequired,
+    TenantClosed,
+    Unauthenticated,
+)
+from app.core.permissions import Permission, Role, permissions_of, role_named
 from app.db import directory
 from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
@@ -13,6 +22,7 @@ from app.services.key_rules import comes_from
 from app.tenancy.actors import Actor, ActorKind
 
 OPEN = frozenset({"trial", "active"})
+CONFIRMED_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +53,12 @@ def enter_tenant(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin)
     """Go on as the visitor in the tenant of the address.
 
     Raises NotFound where the person is no member of it (alike for one that does not exist), TenantClosed where it is
-    suspended or deleted.
+    suspended or deleted, FactorRequired or SsoRequired where the session does not do what the tenant asks.
     """
     if visitor.tenant is None or visitor.role is None:
         raise NotFound()
     require_open(visitor.tenant)
+    require_conforming(visitor)
     actor = Actor(
         ActorKind.USER,
         visitor.user_id,
@@ -58,6 +69,28 @@ def enter_tenant(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin)
         origin.request_id,
     )
     return door.enter(Entry(visitor.tenant.id, visitor.tenant.placement, actor), home)
+
+
+def require_conforming(visitor: Visitor) -> None:
+    """Return if the visitor's session is what the tenant's policy asks for.
+
+    A session through the tenant's own provider conforms: the provider asks for factors. An owner comes in past the
+    provider with a second factor, so that a broken provider locks nobody out for good. Raises FactorRequired or
+    SsoRequired.
+    """
+    policy, proof = visitor.policy, visitor.proof
+    if policy is None or visitor.tenant is None or proof.sso_tenant_id == visitor.tenant.id:
+        return
+    if policy.sso_required and visitor.role != Role.OWNER:
+        raise SsoRequired(f"{visitor.tenant.name} lets its people in through its own provider alone.")
+    if (policy.sso_required or policy.mfa_required) and proof.strong_at is None:
+        raise FactorRequired(f"{visitor.tenant.name} asks for a second factor.")
+
+
+def require_confirmed(visitor: Visitor, now: datetime) -> None:
+    """Return if the visitor proved who they are within the last 15 minutes. Raises ConfirmationRequired."""
+    if now - visitor.proof.confirmed_at > CONFIRMED_FOR:
+        raise ConfirmationRequired("Confirm that it is you before you go on.")
 
 
 def require_open(tenant: TenantView) -> None:

@@ -9,7 +9,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from app.core.permissions import Permission
-from app.db.directory import TenantView
+from app.db.directory import TenantView, Visitor
 from app.db.units import Doorway, Home, Unit
 from app.services import entrances
 from app.services.access import require
@@ -33,8 +33,11 @@ def tenant_page(
     home: Home = Home.CONTENT,
     methods: tuple[str, ...] = ("GET",),
     endpoint: str | None = None,
+    confirmed: bool = False,
 ) -> Callable[[View], View]:
     """Serve a tenant's page: sign-in, membership and `permission` are checked, then the view gets the unit first.
+
+    A `confirmed` page wants a proof of who asks that is not older than 15 minutes.
 
     The unit is committed when the view answers below 400, and rolled back otherwise.
     """
@@ -47,22 +50,30 @@ def tenant_page(
                 return cast(Response, current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
             unit = _enter(home)
             require(unit, permission)
+            if confirmed:
+                entrances.require_confirmed(_visitor(), unit.now())
             response = make_response(view(unit, **arguments))
             if response.status_code < 400:
                 unit.commit()
             return response
 
         serve.permission = permission  # type: ignore[attr-defined]
+        serve.confirmed = confirmed  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, endpoint or view.__name__, serve, methods=list(methods))
         return view
 
     return decorate
 
 
-def _enter(home: Home) -> Unit:
+def _visitor() -> Visitor:
     who = visitor()
     if who is None:
         raise RuntimeError("nobody is signed in")
+    return who
+
+
+def _enter(home: Home) -> Unit:
+    who = _visitor()
     g.tenant = who.tenant
     unit = entrances.enter_tenant(doorway(), who, home, origin=origin())
     g.actor, g.tenant_id = unit.actor, unit.tenant_id

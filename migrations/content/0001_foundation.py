@@ -105,12 +105,3 @@ def upgrade() -> None:
         "FOR EACH ROW EXECUTE FUNCTION auth.mirror_scan()",
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
-
-
-def downgrade() -> None:
-    schema = context.config.attributes["schema"]
-    op.execute(f"SET LOCAL search_path = {schema}, public")
-    op.execute(
-        "DROP TABLE outbox, audit_seals, audit_events, api_calls, finding_sightings, findings, scan_steps, scans, documents, "
-        "ownership_proofs, assets, engagements"
-    )

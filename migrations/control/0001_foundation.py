@@ -76,11 +76,3 @@ def upgrade() -> None:
         "FOR EACH ROW EXECUTE FUNCTION auth.mirror_effect('account')",
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
-
-
-def downgrade() -> None:
-    op.execute("DROP SCHEMA shared, account CASCADE")
-    op.execute("DROP TABLE control.tenant_keys, control.placements, control.tenants")
-    op.execute("SET ROLE sentinel_directory")
-    op.execute("DROP SCHEMA auth CASCADE")
-    op.execute("RESET ROLE")

@@ -225,7 +225,7 @@ def test_a_row_cannot_be_given_away(one_connection: Units, planted: Callable[[],
 def test_one_home_is_written(one_connection: Units, planted: Callable[[], Planted]) -> None:
     """A unit of work that writes content and account is refused, whichever comes first and by whichever way."""
     a = planted()
-    member = {"user_id": new_id(), "email": "x", "name": "x", "role": "viewer", "permissions": []}
+    member = {"user_id": new_id(), "email": "x", "name": "x", "role": "viewer"}
     with unit_of(one_connection, a.tenant_id) as unit:
         unit.session.add(Engagement(name="x", status="open", created_at=unit.now()))
         unit.session.flush()

@@ -23,6 +23,7 @@ APPEND = frozenset({"SELECT", "INSERT"})
 GRANTS = {
     "control.tenants": ALL - {"DELETE"},
     "control.placements": APPEND,
+    "control.policies": ALL - {"DELETE"},
     "control.tenant_keys": APPEND,
     "account.audit_events": APPEND,
     "account.audit_seals": APPEND,
@@ -76,7 +77,7 @@ FUNCTIONS = {
     ),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
-NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "permissions", "scopes"})
+NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "scopes"})
 
 Connection = psycopg.Connection[Any]
 Check = Callable[[Connection], Iterator[str]]

@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "content_0003"
+down_revision = "content_0002"
+
+
+def upgrade() -> None:
+    pass

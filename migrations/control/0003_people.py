@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "control_0003"
+down_revision = "control_0002"
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "control_0007"
+down_revision = "control_0006"
+
+
+def upgrade() -> None:
+    pass
