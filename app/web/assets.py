@@ -15,8 +15,8 @@ from app.db.units import Unit
 from app.models.assets import Asset
 from app.scanners.ownership import challenge_name, challenge_url, challenge_value
 from app.services import assets, digests, findings, proofs, scans
+from app.serving.forms import Form
 from app.serving.runtimes import runtime
-from app.web.forms import Form
 from app.web.listings import ROWS, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page

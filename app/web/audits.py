@@ -13,8 +13,8 @@ from app.services.audit import EventFilter
 from app.services.differences import differences
 from app.services.findings import day_bounds
 from app.serving.runtimes import runtime
+from app.serving.words import words
 from app.web.listings import listing
-from app.web.presentation import words
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("audits", __name__)

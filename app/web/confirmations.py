@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response
 
 from app.core.errors import TooManyRequests
 from app.services import confirmations, profiles
+from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import sessions
-from app.web.forms import Form
 from app.web.routing import Doorway, personal_page, public_page
 
 blueprint = Blueprint("confirmations", __name__)

@@ -8,7 +8,7 @@ from app.core.errors import Conflict, Invalid, Unavailable
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.services import assets, scans
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("documents", __name__)

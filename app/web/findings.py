@@ -11,8 +11,8 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.findings import Finding
 from app.services import assets, digests, findings
+from app.serving.words import words
 from app.web.listings import ROWS, id_given, listing
-from app.web.presentation import words
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("findings", __name__)

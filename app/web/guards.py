@@ -11,7 +11,7 @@ from app.core.errors import Invalid
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.scanners.guard import Assessment, assess
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.keys import example
 from app.web.routing import tenant_blueprint, tenant_page
 

@@ -18,9 +18,9 @@ from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
 from app.services import api_keys, digests, usage
 from app.services.access import may
+from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.charts import Bar, Chart, Series
-from app.web.forms import Form
 from app.web.listings import ROWS
 from app.web.presentation import scope
 from app.web.routing import tenant_blueprint, tenant_page

@@ -8,9 +8,9 @@ from wtforms import HiddenField, PasswordField, StringField
 
 from app.core.errors import TooManyRequests, Unauthenticated
 from app.services import accounts
+from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import sessions
-from app.web.forms import Form
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("logins", __name__)

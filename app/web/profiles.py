@@ -8,9 +8,9 @@ from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid, TooManyRequests
 from app.services import profiles
+from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import agents, sessions
-from app.web.forms import Form
 from app.web.routing import Doorway, personal_page
 
 blueprint = Blueprint("profiles", __name__)

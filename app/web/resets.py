@@ -6,8 +6,8 @@ from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid
 from app.services import confirmations
+from app.serving.forms import Form
 from app.serving.requests import origin
-from app.web.forms import Form
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("resets", __name__)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from app.models.scans import Scan, ScanStep
 from app.scanners.catalogue import TOOLS
-from app.web.presentation import elapsed, words
+from app.serving.words import elapsed, words
 
 
 def steps_of(scan: Scan, reached: Sequence[ScanStep]) -> list[SimpleNamespace]:

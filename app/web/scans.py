@@ -16,7 +16,7 @@ from app.db.units import Unit
 from app.models.scans import Scan
 from app.scanners.catalogue import TOOLS
 from app.services import assets, digests, findings, scans
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.listings import ROWS, id_given, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page

@@ -7,10 +7,10 @@ from wtforms import PasswordField, StringField
 from app.core.errors import Invalid
 from app.services import accounts
 from app.services.accounts import AddressInUse, Signup
+from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.web import sessions
-from app.web.forms import Form
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("signups", __name__)

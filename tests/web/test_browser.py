@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
 from app.local.assets import install_packages
-from app.web.presentation import asset
+from app.serving.kit import asset
 from tests.peers.browsers import chromium, window
 from tests.web.gallery import PAGES, ROOT, gallery_app
 
