@@ -41,6 +41,44 @@ class ExtraPermission(Identified, Table):
     created_at: Mapped[datetime]
 
 
+class Invitation(Identified, Table):
+    """A role offered to an address; open while it has not ended."""
+
+    __tablename__ = "invitations"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    email: Mapped[str]
+    role: Mapped[str]
+    inviter_id: Mapped[UUID]
+    inviter_kind: Mapped[str]
+    inviter_label: Mapped[str]
+    mail_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+
+
+class OwnershipOffer(Identified, Table):
+    """An owner's offer to make another member an owner; at most one of a tenant is open."""
+
+    __tablename__ = "ownership_offers"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    giver_id: Mapped[UUID]
+    giver_label: Mapped[str]
+    taker_id: Mapped[UUID]
+    taker_label: Mapped[str]
+    steps_down: Mapped[bool]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+
+
 class ApiKey(Identified, Table):
     """A program's credential, kept as a keyed hash; `hint` is its recognisable beginning."""
 

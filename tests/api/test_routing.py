@@ -150,7 +150,7 @@ def test_key_of_a_removed_maker_is_401(program: Callable[..., Program], postgres
 def test_key_does_what_its_maker_still_may(program: Callable[..., Program], postgres_server: Database) -> None:
     """A scope that its maker has lost since is lost to the key."""
     caller = program()
-    _as_superuser(postgres_server, "UPDATE account.memberships SET role = 'viewer' WHERE tenant_id = :t", caller.tenant)
+    _as_superuser(postgres_server, "UPDATE auth.memberships SET role = 'viewer' WHERE tenant_id = :t", caller.tenant)
     assert caller.get(SCANS).status_code == 200
     assert_problem(caller.post(PROCESS, json={"user_input": "Hello"}), 403, "permission-denied")
 

@@ -50,10 +50,14 @@ FUNCTIONS = {
             "drop_email_change",
             "end_other_sessions",
             "end_session",
+            "end_tenant_sessions",
             "find_login",
+            "last_visited",
+            "members_seen",
             "note_account",
             "note_login",
             "open_session",
+            "peek_invitation",
             "peek_token",
             "redeem_email_change",
             "redeem_reset",
@@ -63,8 +67,10 @@ FUNCTIONS = {
             "rename_account",
             "replace_hash",
             "request_mail",
+            "request_tenant_mail",
             "session_tenants",
             "slug_taken",
+            "visit",
         ),
         APP,
     ),
@@ -75,6 +81,7 @@ FUNCTIONS = {
     **dict.fromkeys(
         ("claim_mails", "find_person", "issue_token", "person_changing", "settle_mail", "sweep_accounts"), WORKER
     ),
+    **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
 NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "scopes"})

@@ -1,0 +1,44 @@
+"""Visits to tenants in the directory: which tenants a person has, which was last, who was seen in one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.db.directory import TenantChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The tenants of whoever looks at a page, by name, and whether they are offered the ownership of this one."""
+
+    tenants: tuple[TenantChoice, ...]
+    offered: bool
+
+
+def visit(session: Session, token_hash: bytes) -> Visit:
+    """Note that the person was in the present tenant, and return what its shell shows: one round trip.
+
+    A row is written when the tenant is another one than last, else at most once an hour.
+    """
+    rows = session.execute(text("SELECT * FROM auth.visit(:hash)"), {"hash": token_hash}).all()
+    choices = tuple(TenantChoice(row.slug, row.name, row.role, row.status) for row in rows)
+    return Visit(choices, any(row.here and row.offered for row in rows))
+
+
+def last_visited(session: Session, token_hash: bytes) -> str | None:
+    """Return the slug of the tenant that the person was in last, of those that they still belong to."""
+    found: str | None = session.execute(text("SELECT auth.last_visited(:hash)"), {"hash": token_hash}).scalar_one()
+    return found
+
+
+def members_seen(session: Session) -> dict[UUID, datetime]:
+    """Return when each member was last in the present tenant, to the hour."""
+    return {row.user_id: row.used_at for row in session.execute(text("SELECT * FROM auth.members_seen()"))}
+
+
+def end_tenant_sessions(session: Session, user_id: UUID) -> None:
+    """End the sessions that the present tenant's own provider opened for the person."""
+    session.execute(text("SELECT auth.end_tenant_sessions(:user)"), {"user": user_id})

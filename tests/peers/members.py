@@ -1,0 +1,47 @@
+"""Further members of a tenant, each a person with an account of their own."""
+
+import secrets
+from uuid import UUID
+
+from app.core import crypto
+from app.core.ids import new_id
+from app.core.permissions import Role, permissions_of
+from app.db import directory
+from app.db.units import Home
+from app.services import memberships
+from app.tenancy.actors import Actor, ActorKind
+from tests.peers.tenants import Made
+
+HASHED: dict[str, str] = {}
+PASSWORD = "a kettle on the northern shore"
+
+
+def hashed(password: str) -> str:
+    """The password's hash, made once a run: argon2id is slow on purpose."""
+    return HASHED.setdefault(password, crypto.hash_password(password))
+
+
+def make_person(made: Made, name: str = "Mira Member") -> Made:
+    """Make a person with a confirmed address and no membership; the tenant named is only where tests look."""
+    email, user_id = f"p-{secrets.token_hex(5)}@example.com", new_id()
+    with made.units.identify() as door:
+        assert directory.register_user(door.session, user_id, email, name, hashed(PASSWORD), verified=True)
+        door.commit()
+    actor = Actor(ActorKind.USER, user_id, email)
+    return Made(made.id, made.slug, email, PASSWORD, actor, made.units)
+
+
+def make_member(made: Made, role: Role = Role.OPERATOR, name: str = "Mira Member") -> Made:
+    """Make a person who is a member of the tenant in this role."""
+    person = make_person(made, name)
+    with made.unit(Home.ACCOUNT) as unit:
+        memberships.add_member(unit, user_of(person), person.email, name, role, source="invitation")
+        unit.commit()
+    actor = Actor(ActorKind.USER, user_of(person), person.email, frozenset(str(p) for p in permissions_of(role)))
+    return Made(made.id, made.slug, person.email, person.password, actor, made.units)
+
+
+def user_of(made: Made) -> UUID:
+    """Return the id of the person."""
+    assert made.actor.id is not None
+    return made.actor.id
