@@ -30,6 +30,7 @@ from app.scanners.probes import Artefact, Ticket
 from app.services import mails
 from app.services.effects import graph_scans, proof_checks
 from app.services.sealers import Sealer
+from app.services.sweepers import Sweeper
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
 from app.workflows.dispatch import Dispatcher
@@ -66,6 +67,7 @@ class WorkerProcess:
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
         self._sealer = Sealer(self.units, decode_key(given.master_key.get_secret_value()))
+        self._sweeper = Sweeper(self.units)
         self._direct = direct
         self._stopping = asyncio.Event()
 
@@ -84,6 +86,7 @@ class WorkerProcess:
         if self._mailer is not None:
             self._mailer.start()
         self._sealer.start()
+        self._sweeper.start()
         log.info("worker.relays")
         threading.Thread(target=functools.partial(sandbox.warm, *TOOLS), name="warm", daemon=True).start()
         hosting = asyncio.create_task(self._host())
@@ -170,9 +173,12 @@ class WorkerProcess:
         await asyncio.sleep(_LAST_POLLS_SECONDS)
         self.probes.stop_all()
         sealing = asyncio.create_task(asyncio.to_thread(self._sealer.stop))
+        sweeping = asyncio.create_task(asyncio.to_thread(self._sweeper.stop))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.wait({task for task in (hosting, sealing, relaying, mailing) if task is not None})
+                await asyncio.wait(
+                    {task for task in (hosting, sealing, sweeping, relaying, mailing) if task is not None}
+                )
         if self.graph is not None:
             self.graph.close()
         self.units.engines.dispose()

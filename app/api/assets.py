@@ -1,4 +1,4 @@
-"""Assets for programs: list, add a web address or a document, show."""
+"""Assets for programs: list, add a web address or a document, show, change, archive."""
 
 from typing import Literal
 from uuid import UUID
@@ -25,6 +25,13 @@ class AssetRequest(Asked):
     name: str = Field(max_length=120)
     address: str | None = Field(None, max_length=2_000, examples=["https://shop.example.com/"])
     text: str | None = Field(None, max_length=assets.LONGEST_DOCUMENT, description="Kept encrypted, never told again")
+
+
+class AssetChange(Asked):
+    """What is to be changed of an asset; what is left out stays as it is."""
+
+    name: str | None = Field(None, max_length=120)
+    archived: bool | None = Field(None, description="Archived: out of lists, and not scanned")
 
 
 class AssetQuery(Paging):
@@ -87,6 +94,43 @@ def add(unit: Unit, body: AssetRequest) -> Answer:
 def show(unit: Unit, asset_id: UUID) -> AssetDetail:
     """Show an asset, and whether control of it is proven."""
     return _detail(unit, assets.get_asset(unit, asset_id))
+
+
+@resource(
+    blueprint,
+    "PATCH",
+    "/assets/<asset_id>",
+    Permission.ASSETS_WRITE,
+    Permission.ASSETS_READ,
+    body=AssetChange,
+    answer=AssetDetail,
+    tagged=True,
+    current=show,
+    held=Asset,
+)
+def change(unit: Unit, asset_id: UUID, body: AssetChange) -> AssetDetail:
+    """Give an asset another name, archive it or bring it back."""
+    if body.name is not None:
+        assets.rename_asset(unit, asset_id, name=body.name)
+    if body.archived is not None:
+        assets.archive_asset(unit, asset_id, archived=body.archived)
+    return show(unit, asset_id)
+
+
+@resource(
+    blueprint,
+    "DELETE",
+    "/assets/<asset_id>",
+    Permission.ASSETS_WRITE,
+    Permission.ASSETS_READ,
+    answer=AssetDetail,
+    tagged=True,
+    current=show,
+    held=Asset,
+)
+def archive(unit: Unit, asset_id: UUID) -> AssetDetail:
+    """Archive an asset: its scans and findings stay, and it can be brought back."""
+    return _detail(unit, assets.archive_asset(unit, asset_id))
 
 
 def _detail(unit: Unit, asset: Asset) -> AssetDetail:

@@ -17,7 +17,8 @@ _REFUSALS = {
     401: "No key, or none that is in force",
     403: "The key lacks a permission, or the tenant is closed",
     404: "Nothing of this tenant has this id",
-    409: "The present state does not allow it",
+    409: "The present state does not allow it, or the same Idempotency-Key is at work",
+    412: "It was changed since the ETag of If-Match",
     413: "The body is too large",
     415: "The body is not JSON",
     422: "Some values will not do",
@@ -80,9 +81,11 @@ def _described(
         "tags": [noun],
         "summary": inspect.cleandoc(operation.view.__doc__ or "").split("\n")[0],
         "x-permissions": [str(permission) for permission in operation.permissions],
-        "parameters": [*_ids(address), *_parameters(operation.query)],
+        "parameters": [*_ids(address), *_parameters(operation.query), *_headers(method, operation)],
         "responses": {str(operation.status): _success(operation, references[operation.answer])},
     }
+    if operation.unkept is not None:
+        described["description"] = f"An Idempotency-Key is taken no notice of: {operation.unkept}."
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
@@ -107,8 +110,12 @@ def _refusals(method: str, address: str, operation: Operation) -> list[int]:
         statuses |= {413, 415}
     if operation.body is not None or operation.query is not None:
         statuses.add(422)
-    if method == "POST":
+    if method not in ("GET", "HEAD"):
         statuses.add(409)
+    if method == "POST" and operation.unkept is None:
+        statuses.add(422)
+    if operation.current is not None:
+        statuses.add(412)
     return sorted(statuses)
 
 
@@ -116,6 +123,28 @@ def _ids(address: str) -> list[dict[str, Any]]:
     schema = {"type": "string", "format": "uuid"}
     names = re.findall(r"{(\w+)}", address)
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
+
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key within 24 hours is answered as before (Idempotency-Replayed: true) and nothing is "
+    "done again; with another body it is 422. Only a success is kept.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 202},
+}
+_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that was read: the update is refused with 412 if the thing was changed since.",
+    "schema": {"type": "string"},
+}
+
+
+def _headers(method: str, operation: Operation) -> list[dict[str, Any]]:
+    kept = [_KEY] if method == "POST" and operation.unkept is None else []
+    return [*kept, _MATCH] if operation.current is not None else kept
 
 
 def _parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Findings for programs: list and show."""
+"""Findings for programs: list, show, triage."""
 
 from typing import Literal
 from uuid import UUID
@@ -6,9 +6,10 @@ from uuid import UUID
 from pydantic import Field
 
 from app.api.routing import noun_blueprint, resource
-from app.api.shapes import Day, Listing, Moment, Paging, Told
+from app.api.shapes import Asked, Day, Listing, Moment, Paging, Told
 from app.core.permissions import Permission
 from app.db.units import Unit
+from app.models.findings import Finding
 from app.services import findings
 
 blueprint = noun_blueprint("findings", __name__)
@@ -23,6 +24,12 @@ class FindingQuery(Paging):
     severity: Severity | None = None
     asset_id: UUID | None = None
     day: Day | None = None
+
+
+class FindingChange(Asked):
+    """The status that a finding is given."""
+
+    status: Status = Field(examples=["accepted"])
 
 
 class FindingView(Told):
@@ -68,3 +75,20 @@ def index(unit: Unit, query: FindingQuery) -> FindingPage:
 def show(unit: Unit, finding_id: UUID) -> FindingView:
     """Show a finding."""
     return FindingView.model_validate(findings.get_finding(unit, finding_id))
+
+
+@resource(
+    blueprint,
+    "PATCH",
+    "/findings/<finding_id>",
+    Permission.FINDINGS_WRITE,
+    Permission.FINDINGS_READ,
+    body=FindingChange,
+    answer=FindingView,
+    tagged=True,
+    current=show,
+    held=Finding,
+)
+def triage(unit: Unit, finding_id: UUID, body: FindingChange) -> FindingView:
+    """Give a finding another status."""
+    return FindingView.model_validate(findings.triage(unit, finding_id, status=body.status))

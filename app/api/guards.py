@@ -86,6 +86,7 @@ class AssessmentView(Told):
     answer=AssessmentView,
     largest=LARGEST_BODY,
     aliases=("/process",),
+    unkept="it changes nothing, and a text is never kept",
 )
 def process(_unit: Unit, body: ProcessRequest) -> Answer:
     """Assess a text: personal data, secrets, prompt injection."""

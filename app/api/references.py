@@ -62,6 +62,7 @@ def _route(method: str, address: str, described: dict[str, Any]) -> dict[str, An
         "method": method,
         "address": address,
         "title": described["summary"],
+        "note": described.get("description", ""),
         "permissions": described["x-permissions"],
         "parameters": [{"description": "", **parameter} for parameter in described["parameters"]],
         "body": body and body["content"]["application/json"]["schema"],

@@ -13,10 +13,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from app.api.credentials import credential
+from app.api.preconditions import require_match
+from app.api.replays import answered_once
 from app.api.shapes import read_body, read_id, read_query
 from app.core.errors import AppError
 from app.core.permissions import Permission
 from app.db.units import Doorway, Home, Unit
+from app.models.tables import Identified
 from app.services import entrances, usage
 from app.services.access import require
 from app.serving.requests import origin
@@ -49,6 +52,10 @@ class Operation:
     query: type[BaseModel] | None
     largest: int | None
     tagged: bool
+    home: Home
+    unkept: str | None
+    current: Callable[..., BaseModel] | None
+    held: type[Identified] | None
 
 
 def noun_blueprint(noun: str, module: str) -> Blueprint:
@@ -68,17 +75,27 @@ def resource(
     largest: int | None = None,
     tagged: bool = False,
     aliases: tuple[str, ...] = (),
+    home: Home = Home.CONTENT,
+    unkept: str | None = None,
+    current: Callable[..., BaseModel] | None = None,
+    held: type[Identified] | None = None,
 ) -> Callable[[View], View]:
     """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs with a key.
 
     In this order: the key (401, 403 for a closed tenant), `permissions` (403), the ids of the address (404), query and
-    body (400, 413, 415, 422). Then the view gets the unit first, `body` and `query` by name; its answer is sent with
-    `status`, with an ETag where it is `tagged`. The call is written down: with the view's commit, or by itself where
-    it was refused.
+    body (400, 413, 415, 422). Then the view gets the unit of `home` first, `body` and `query` by name; its answer is
+    sent with `status`, with an ETag where it is `tagged`. The call is written down: with the view's commit, or by
+    itself where it was refused.
+
+    A POST with an Idempotency-Key is done once, and its answer kept, unless `unkept` says why not: an answer that holds
+    a secret is never kept. An update names the view that shows the thing as `current`, and the table of its row as
+    `held`: then If-Match is honoured (412).
     """
 
     def decorate(view: View) -> View:
-        operation = Operation(view, permissions, answer, status, body, query, largest, tagged)
+        operation = Operation(
+            view, permissions, answer, status, body, query, largest, tagged, home, unkept, current, held
+        )
 
         @wraps(view)
         def serve(**ids: str) -> Response:
@@ -103,11 +120,8 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             unit = _enter(door, secret)
             for permission in operation.permissions:
                 require(unit, permission)
-            answer = operation.view(unit, **_arguments(operation, ids))
-            if isinstance(answer, BaseModel):
-                answer = Answer(answer)
-            response = _response(operation, answer)
-            _note(unit, response.status_code, answer.verdict)
+            response = _answered(operation, unit.at_home(operation.home), ids)
+            _note(unit, response.status_code, g.get("verdict"))
             unit.commit()
             return response
     except Exception as error:
@@ -124,8 +138,24 @@ def _enter(door: Doorway, secret: str) -> Unit:
     return unit
 
 
-def _arguments(operation: Operation, ids: Mapping[str, str]) -> dict[str, Any]:
-    arguments: dict[str, Any] = {name: read_id(text) for name, text in ids.items()}
+def _answered(operation: Operation, unit: Unit, given: Mapping[str, str]) -> Response:
+    ids = {name: read_id(text) for name, text in given.items()}
+    asked = _asked(operation)
+
+    def work() -> Response:
+        if operation.current is not None:
+            require_match(unit, operation.current, operation.held, ids)
+        answer = operation.view(unit, **ids, **asked)
+        if isinstance(answer, BaseModel):
+            answer = Answer(answer)
+        g.verdict = answer.verdict
+        return _response(operation, answer)
+
+    return answered_once(unit, work) if request.method == "POST" and operation.unkept is None else work()
+
+
+def _asked(operation: Operation) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
     if operation.query is not None:
         arguments["query"] = read_query(operation.query)
     if operation.body is not None:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from flask import request
+from flask import g, request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -80,7 +80,7 @@ def read_body(model: type[Model], largest: int | None) -> Model:
     """
     if not request.is_json:
         raise UnsupportedMediaType("The body must be JSON, sent as Content-Type: application/json.")
-    sent = _bytes(largest or request.max_content_length or 0)
+    g.sent = sent = _bytes(largest or request.max_content_length or 0)
     try:
         return model.model_validate_json(sent, strict=True)
     except ValidationError as error:

@@ -76,6 +76,18 @@ class Conflict(AppError):
     status, code, title = 409, "conflict", "Conflict with the present state"
 
 
+class RequestInProgress(AppError):
+    """Another request with the same Idempotency-Key is at work."""
+
+    status, code, title = 409, "request-in-progress", "The same request is still at work"
+
+
+class PreconditionFailed(AppError):
+    """The thing is not in the state that If-Match names."""
+
+    status, code, title = 412, "precondition-failed", "It was changed meanwhile"
+
+
 class PayloadTooLarge(AppError):
     status, code, title = 413, "payload-too-large", "The request is too large"
 
@@ -92,6 +104,12 @@ class Invalid(AppError):
     """The request was read, but a value in it will not do; `fields` names each."""
 
     status, code, title = 422, "invalid", "Some values will not do"
+
+
+class KeyReused(AppError):
+    """The Idempotency-Key came before with another body."""
+
+    status, code, title = 422, "idempotency-key-reused", "This Idempotency-Key belongs to another body"
 
 
 class TooManyRequests(AppError):

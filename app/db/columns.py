@@ -15,6 +15,12 @@ OUTBOX_COLUMNS = """
     attempts integer NOT NULL DEFAULT 0, done_at timestamptz, last_error text
 """
 
+IDEMPOTENCY_COLUMNS = """
+    credential_id uuid NOT NULL, key_hash bytea NOT NULL, body_hash bytea NOT NULL, route text NOT NULL,
+    status integer NOT NULL, location text, body text NOT NULL, created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL, UNIQUE (tenant_id, credential_id, key_hash)
+"""
+
 
 def audit_indexes(table: str) -> list[str]:
     """Return the statements that index an audit table: by time, by what one filters on, and in order of commits."""

@@ -120,6 +120,14 @@ class OpenScan:
     since: datetime
 
 
+class ExpiredAnswers(NamedTuple):
+    """A tenant whose kept answers of one home have expired up to a moment."""
+
+    tenant_id: UUID
+    home: str
+    up_to: datetime
+
+
 class UnsealedLog(NamedTuple):
     """An audit log with events that can be sealed."""
 
@@ -319,3 +327,14 @@ def logs_unsealed(session: Session, most: int) -> list[UnsealedLog]:
 def note_sealed(session: Session, home: str, up_to: int) -> None:
     """Take the present tenant's log off the list of those to be sealed, up to that transaction."""
     session.execute(text("SELECT auth.note_sealed(:home, :up_to)"), {"home": home, "up_to": up_to})
+
+
+def answers_expired(session: Session, most: int) -> list[ExpiredAnswers]:
+    """Return at most `most` tenants and homes whose kept answers have expired."""
+    rows = session.execute(text("SELECT * FROM auth.answers_expired(:most)"), {"most": most})
+    return [ExpiredAnswers(row.tenant_id, row.home, row.up_to) for row in rows]
+
+
+def note_answers_swept(session: Session, home: str, up_to: datetime) -> None:
+    """Take the present tenant's answers off the list of those to be swept, up to that moment."""
+    session.execute(text("SELECT auth.note_answers_swept(:home, :up_to)"), {"home": home, "up_to": up_to})

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home
-from app.models.tables import AuditColumns, Identified, OutboxColumns, SealColumns, Table
+from app.models.tables import AnswerColumns, AuditColumns, Identified, OutboxColumns, SealColumns, Table
 
 
 class Membership(Identified, Table):
@@ -111,6 +111,14 @@ class AccountAuditSeal(SealColumns, Table):
     """A seal of the account home's audit log."""
 
     __tablename__ = "audit_seals"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+
+class AccountKeptAnswer(AnswerColumns, Table):
+    """An answer about the account home, kept for a repeated request."""
+
+    __tablename__ = "kept_answers"
     __table_args__ = {"schema": "account"}
     home = Home.ACCOUNT
 

@@ -67,6 +67,20 @@ class SealColumns(Identified):
     sealed_at: Mapped[datetime]
 
 
+class AnswerColumns(Identified):
+    """What was answered to a request that carried an Idempotency-Key; key and body are kept as keyed hashes."""
+
+    credential_id: Mapped[UUID]
+    key_hash: Mapped[bytes]
+    body_hash: Mapped[bytes]
+    route: Mapped[str]
+    status: Mapped[int]
+    location: Mapped[str | None]
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
 class OutboxColumns(Identified):
     """An effect to be had after the commit that asked for it."""
 

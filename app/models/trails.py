@@ -1,7 +1,7 @@
-"""Content tables that stand beside what they record: audit events and outbox."""
+"""Content tables that stand beside what they record: audit events, kept answers and outbox."""
 
 from app.db.units import Home
-from app.models.tables import AuditColumns, OutboxColumns, SealColumns, Table
+from app.models.tables import AnswerColumns, AuditColumns, OutboxColumns, SealColumns, Table
 
 
 class AuditEvent(AuditColumns, Table):
@@ -15,6 +15,13 @@ class AuditSeal(SealColumns, Table):
     """A seal of the content home's audit log."""
 
     __tablename__ = "audit_seals"
+    home = Home.CONTENT
+
+
+class KeptAnswer(AnswerColumns, Table):
+    """An answer about the content home, kept for a repeated request."""
+
+    __tablename__ = "kept_answers"
     home = Home.CONTENT
 
 

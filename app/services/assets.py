@@ -166,6 +166,21 @@ def list_assets(
     )
 
 
+def rename_asset(unit: Unit, asset_id: UUID, *, name: str) -> Asset:
+    """Give the asset another name. Needs tenant:assets:write. Raises Invalid, NotFound."""
+    require(unit, Permission.ASSETS_WRITE)
+    asset = get_asset(unit, asset_id)
+    problems: dict[str, str] = {}
+    _check_name(name, problems)
+    if problems:
+        raise Invalid("The asset was not changed.", fields=problems)
+    if asset.name != name.strip():
+        before = {"name": asset.name}
+        asset.name = name.strip()
+        audit.record(unit, "asset.change", "asset", asset.id, before=before, after={"name": asset.name})
+    return asset
+
+
 def archive_asset(unit: Unit, asset_id: UUID, *, archived: bool = True) -> Asset:
     """Take the asset out of lists and scans, or bring it back. Needs tenant:assets:write."""
     require(unit, Permission.ASSETS_WRITE)

@@ -20,7 +20,7 @@ from app.db.units import Units
 from app.factory import create_app
 from app.local import assets
 from tests.peers import rows
-from tests.peers.programs import Program, issue, stock
+from tests.peers.programs import Program, issue, sample, stock
 from tests.peers.rows import Shape
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
@@ -155,7 +155,8 @@ def ask(side: Side, rule: Rule, method: str, slug: str, ids: dict[str, Any]) -> 
     path = address(rule, slug, ids)
     if path.startswith("/t/"):
         return side.person.get(path) if method == "GET" else side.person.post(path, dict(FORM))
-    return side.program.ask(method, path)
+    view = side.program.client.application.view_functions[rule.endpoint]
+    return side.program.ask(method, path, **sample(getattr(view, "operation", None)))
 
 
 def test_every_route_names_its_permission(app: Flask) -> None:

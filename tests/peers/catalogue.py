@@ -30,6 +30,8 @@ GRANTS = {
     "shared.audit_seals": APPEND,
     "shared.audit_events": APPEND,
     "shared.api_calls": APPEND,
+    "account.kept_answers": ALL - {"UPDATE"},
+    "shared.kept_answers": ALL - {"UPDATE"},
 }
 
 # Who may call what in `auth`; triggers are called by nobody.
@@ -75,6 +77,7 @@ FUNCTIONS = {
         APP,
     ),
     **dict.fromkeys(("audit_key", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
+    **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
     ),

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app.api.routing import Operation
 from app.core.crypto import decode_key
 from app.core.permissions import KEY_SCOPES
 from app.core.settings import settings
@@ -52,6 +53,14 @@ class Program:
         with self.tenant.unit() as unit:
             rows = list_calls(unit).rows
         return [(row.method, row.endpoint, row.status, row.verdict) for row in reversed(rows)]
+
+
+def sample(operation: Operation | None) -> dict[str, Any]:
+    """Return a body that the operation accepts: each field that must be given by the first of its examples."""
+    if operation is None or operation.body is None:
+        return {}
+    fields = operation.body.model_fields.items()
+    return {"json": {name: of.examples[0] for name, of in fields if of.is_required() and of.examples}}
 
 
 @dataclass(frozen=True)
