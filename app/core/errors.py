@@ -58,6 +58,12 @@ class ConfirmationRequired(PermissionDenied):
     code, title = "confirmation-required", "Confirm that it is you"
 
 
+class FeatureMissing(PermissionDenied):
+    """The tenant's plan does not include what was asked for; `extra` names the feature and the plans that do."""
+
+    code, title = "feature-missing", "Not part of this plan"
+
+
 class TenantClosed(AppError):
     """The tenant is suspended or deleted."""
 
@@ -114,6 +120,15 @@ class KeyReused(AppError):
 
 class TooManyRequests(AppError):
     status, code, title = 429, "too-many-requests", "Too many requests"
+
+
+class QuotaExceeded(AppError):
+    """The tenant used what its plan allows; `extra` names quota, used, limit, reset and where to get more.
+
+    One that comes back with the next period is 429 with Retry-After; one that counts what is there is 409.
+    """
+
+    status, code, title = 429, "quota-exceeded", "This quota is used up"
 
 
 class Unavailable(AppError):

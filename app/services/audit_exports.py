@@ -20,6 +20,7 @@ from app.services import audit
 from app.services.access import require
 from app.services.audit import LOGS, EventFilter
 from app.services.pages import Position
+from app.services.plans import Feature, require_feature
 from app.tenancy.context import tenant_scope
 
 FORMS = ("csv", "ndjson", "sealed")
@@ -51,10 +52,11 @@ def horizon(unit: Unit) -> int:
 def begin_export(unit: Unit, form: str, wanted: EventFilter) -> Export:
     """Record that the events are taken out, and fix what belongs to the export. Needs tenant:audit:read.
 
-    `form` is csv, ndjson, or sealed: the whole log with its seals. Raises MalformedRequest for any other.
-    The rows are read after the commit.
+    `form` is csv, ndjson, or sealed: the whole log with its seals. Raises MalformedRequest for any other,
+    FeatureMissing where the tenant's plan leaves exports out. The rows are read after the commit.
     """
     require(unit, Permission.AUDIT_READ)
+    require_feature(unit, Feature.AUDIT_EXPORT)
     if form not in FORMS:
         raise MalformedRequest("An export is csv, ndjson or sealed.")
     horizons = {home: horizon(unit.at_home(home)) for home in LOGS}

@@ -4,29 +4,30 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 
-from app.core.errors import Conflict, Invalid, NotFound, Unavailable
+from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, Unavailable
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
 from app.db import directory
 from app.db.units import Home, Unit
 from app.models.scans import Engagement, Scan, ScanStep
-from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
-from app.services import audit, findings, proofs
+from app.services import audit, findings, proofs, quotas
 from app.services.access import require
 from app.services.assets import asset_url, document_text, find_asset
 from app.services.pages import Page, newest_first
-from app.services.plans import queueing
+from app.services.plans import Quota, entitlements
 
 UNPLANNED = "Unplanned scans"
 # How often one host and port may be scanned over all tenants.
 TARGET_MOST = 6
 TARGET_SPAN = timedelta(minutes=1)
+# Where a tenant may run any number at once, this many are admitted.
+LARGEST_QUEUE = 1_000
 OVER = frozenset({"done", "failed", "cancelled"})
 
 
@@ -43,8 +44,9 @@ class AdmittedScan:
 def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
     """Accept a scan of the asset, queued in this commit and dispatched after it. Needs tenant:scans:write.
 
-    Raises NotFound for the asset, Invalid for a tool that does not fit it, Conflict while control is not proven,
-    Unavailable while the platform has stopped all scans.
+    Raises NotFound for the asset, Invalid for a tool that does not fit it, FeatureMissing for one that the plan lacks,
+    Conflict while control is not proven, QuotaExceeded when the month's scans are used up, Unavailable while the
+    platform has stopped all scans.
     """
     require(unit, Permission.SCANS_WRITE)
     if settings().scans_stopped:
@@ -55,6 +57,8 @@ def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
         raise Invalid("The scan was not started.", fields={"tool": "no such tool for this kind of asset"})
     if asset.archived_at is not None:
         raise Conflict("The asset is archived.")
+    if tool not in entitlements(unit).tools:
+        raise FeatureMissing(f"{entry.title} is not part of this tenant's plan.", extra={"tool": tool})
     if entry.needs_proof:
         proof = proofs.find_proof(unit, asset_id)
         if not proofs.proof_holds(unit, proof, settings().allowed_targets):
@@ -63,7 +67,10 @@ def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
 
 
 def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
-    """Write a queued scan and ask for its dispatch; whether it may be is the caller's business."""
+    """Write a queued scan, take one of the month's scans for it and ask for its dispatch.
+
+    Whether it may be is the caller's business. Raises QuotaExceeded.
+    """
     engagement = unplanned_engagement(unit)
     scan_id = new_id()
     scan = Scan(
@@ -82,6 +89,7 @@ def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
     unit.session.flush()
     audit.record(unit, "scan.start", "scan", scan_id, after={"asset": str(asset_id), "tool": tool})
     request_effect(unit, "scan.dispatch", {"scan_id": str(scan_id)})
+    quotas.reserve(unit, Quota.SCANS, scan_id)
     return scan
 
 
@@ -174,6 +182,8 @@ def _move(unit: Unit, scan_id: UUID, before: tuple[str, ...], after: str, **valu
         .execution_options(synchronize_session=False)
         .returning(Scan.id)
     ).scalar_one_or_none()
+    if moved is not None and after in OVER:
+        (quotas.settle if after == "done" else quotas.release)(unit, scan_id)
     return moved is not None
 
 
@@ -186,7 +196,8 @@ def admit_scans(unit: Unit) -> list[AdmittedScan]:
     Returns also those that were admitted before and have not begun: starting them again changes nothing.
     """
     unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
-    room = _concurrent_scans(unit) - _in_flight(unit)
+    quotas.reconcile(unit)
+    room = _concurrent_scans(unit) - quotas.count_rows_of(unit, Quota.CONCURRENT_SCANS)
     if room > 0 and not settings().scans_stopped:
         oldest = unit.session.scalars(
             select(Scan)
@@ -218,15 +229,11 @@ def _admit(unit: Unit, scan: Scan) -> bool:
 
 
 def _concurrent_scans(unit: Unit) -> int:
-    tenant = unit.at_home(Home.ACCOUNT).session.get(Tenant, unit.tenant_id)
-    if tenant is None or tenant.status not in ("trial", "active"):
+    allowed = entitlements(unit)
+    if allowed.status not in ("trial", "active"):
         return 0
-    return queueing(tenant.plan).concurrent_scans
-
-
-def _in_flight(unit: Unit) -> int:
-    counted = select(func.count()).where(Scan.status.in_(("queued", "running")), Scan.admitted_at.is_not(None))
-    return unit.session.scalar(counted) or 0
+    most = allowed.quotas[Quota.CONCURRENT_SCANS]
+    return LARGEST_QUEUE if most is None else most
 
 
 def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:

@@ -24,8 +24,8 @@ def every_shape(postgres_server: Database) -> list[Shape]:
 
 @pytest.fixture(scope="session")
 def planted(postgres_server: Database, every_shape: list[Shape]) -> Iterator[Callable[[], Planted]]:
-    """Makes tenants with one row in every table, committed as the web's login."""
-    with psycopg.connect(postgres_server.app) as connection:
+    """Makes tenants with one row in every table, committed as the worker's login, which may write to each."""
+    with psycopg.connect(postgres_server.worker) as connection:
         yield lambda: rows.plant(connection, every_shape)
 
 

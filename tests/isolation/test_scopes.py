@@ -293,7 +293,7 @@ def test_keys_tell_nothing_of_other_tenants(
     a = planted()
     b = rows.Planted(new_id())
     told = {"slug": rows.BY_NAME["slug"], "secret_hash": None}
-    with psycopg.connect(postgres_server.app) as connection:
+    with psycopg.connect(postgres_server.worker) as connection:
         connection.execute("SELECT set_config('app.current_tenant', %s, true)", [str(b.tenant_id)])
         for shape in every_shape:
             row = {}

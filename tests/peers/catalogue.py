@@ -25,6 +25,11 @@ GRANTS = {
     "control.placements": APPEND,
     "control.policies": ALL - {"DELETE"},
     "control.tenant_keys": APPEND,
+    "control.plan_overrides": frozenset({"SELECT"}),
+    "account.plan_requests": ALL - {"DELETE"},
+    "account.quota_warnings": APPEND,
+    "shared.quota_counters": ALL - {"DELETE"},
+    "shared.quota_reservations": ALL - {"DELETE"},
     "account.audit_events": APPEND,
     "account.audit_seals": APPEND,
     "shared.audit_seals": APPEND,
@@ -33,6 +38,8 @@ GRANTS = {
     "account.kept_answers": ALL - {"UPDATE"},
     "shared.kept_answers": ALL - {"UPDATE"},
 }
+# What the worker alone may do besides: staff act with its login.
+BY_WORKER = {"control.plan_overrides": frozenset({"INSERT", "UPDATE"})}
 
 # Who may call what in `auth`; triggers are called by nobody.
 APP, WORKER = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"})
@@ -262,7 +269,8 @@ def grants(connection: Connection) -> Iterator[str]:
         ).fetchall()
         declared = frozenset() if name.split(".")[1] in NO_TENANT else GRANTS.get(name, ALL)
         for row in rows:
-            if row.who not in READERS or row.what not in declared or row.onward:
+            besides = BY_WORKER.get(name, frozenset()) if row.who == "sentinel_worker" else frozenset()
+            if row.who not in READERS or row.what not in declared | besides or row.onward:
                 yield f"{name}: {row.who} holds {row.what}" + (" with grant option" if row.onward else "")
 
 

@@ -3,7 +3,7 @@
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -47,8 +47,9 @@ class Shape:
 VALUES = {
     "uuid": new_id,
     "text": lambda: f"x{secrets.token_hex(6)}",
-    "integer": lambda: secrets.randbelow(1_000_000),
+    "integer": lambda: 1 + secrets.randbelow(1_000_000),
     "bigint": lambda: secrets.randbelow(1_000_000),
+    "date": lambda: date(2000, 1, 1) + timedelta(days=secrets.randbelow(9_000)),
     "boolean": lambda: False,
     "bytea": lambda: secrets.token_bytes(16),
     "jsonb": lambda: Jsonb([]),

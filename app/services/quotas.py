@@ -1,0 +1,253 @@
+"""Quotas: what a plan bounds, counted exactly. A refusal leaves the unit to be rolled back by whoever opened it.
+
+Three kinds. What is *there* (seats, keys, workspaces) is counted beside its rows, under a lock that lasts until the
+commit. What is *used in a month* has a counter, checked and raised by one statement. What happens *at once* (scans in
+flight) is counted from the rows where it is admitted, so that no crash can leave anything behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, text
+
+from app.core.errors import QuotaExceeded
+from app.core.settings import settings
+from app.db.units import Home, Unit
+from app.models.accounts import ApiKey, Membership
+from app.models.scans import Scan
+from app.outbox.requests import request_effect
+from app.services.plans import QUOTA_NAMES, Entitlements, Quota, entitlements
+
+# The present month's first day in UTC, by the database's clock. One expression for every statement that needs it.
+PERIOD = "date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date"
+LEVELS = (80, 100)
+# A plan of one seat is full from the first day on: nobody is warned of quotas as small as that.
+SMALLEST_WARNED = 5
+
+
+class Meter(StrEnum):
+    """How a quota is counted."""
+
+    ROWS = "rows"
+    MONTH = "month"
+    AT_ONCE = "at once"
+    NONE = "none"
+
+
+METERS: Mapping[Quota, Meter] = {
+    Quota.SEATS: Meter.ROWS,
+    Quota.API_KEYS: Meter.ROWS,
+    Quota.WORKSPACES: Meter.NONE,
+    Quota.SCANS: Meter.MONTH,
+    Quota.TEXTS: Meter.MONTH,
+    Quota.CONCURRENT_SCANS: Meter.AT_ONCE,
+    Quota.SENSORS: Meter.NONE,
+    Quota.STORAGE_GB: Meter.NONE,
+    Quota.LLM_TOKENS_DAY: Meter.NONE,
+    Quota.LLM_TOKENS_MONTH: Meter.NONE,
+}
+# Where the rows of a quota lie and which of them count.
+_ROWS: Mapping[Quota, tuple[Home, Select[int]]] = {
+    Quota.SEATS: (Home.ACCOUNT, select(func.count()).select_from(Membership)),
+    Quota.API_KEYS: (
+        Home.ACCOUNT,
+        select(func.count())
+        .select_from(ApiKey)
+        .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.clock_timestamp())),
+    ),
+    Quota.CONCURRENT_SCANS: (
+        Home.CONTENT,
+        select(func.count()).where(Scan.status.in_(("queued", "running")), Scan.admitted_at.is_not(None)),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """What a monthly quota stands at after it was used: `period` is the first day of its month."""
+
+    quota: Quota
+    used: int
+    limit: int | None
+    period: date
+
+
+def count_rows_of(unit: Unit, quota: Quota) -> int:
+    """Return how many rows count against a quota that is counted from rows."""
+    home, statement = _ROWS[quota]
+    return unit.at_home(home).session.scalar(statement) or 0
+
+
+def require_room(unit: Unit, quota: Quota, *, wanted: int = 1) -> None:
+    """Return if the tenant may have `wanted` more seats, keys or workspaces; call it before the row is written.
+
+    Others that ask for the same wait until this transaction is over, so that no two take the last place.
+    Raises QuotaExceeded, which names quota, used, limit and where to get more.
+    """
+    limit = entitlements(unit).quotas[quota]
+    if limit is None:
+        return
+    session = unit.at_home(_ROWS[quota][0]).session
+    session.flush()
+    session.execute(text("SELECT pg_advisory_xact_lock(7303, hashtext(:what))"), {"what": f"{unit.tenant_id}:{quota}"})
+    used = count_rows_of(unit, quota)
+    if used + wanted > limit:
+        raise exceeded(entitlements(unit), quota, used, limit)
+    _warn_when_crossed(unit, quota, used, used + wanted, limit, unit.now().astimezone(UTC).date().replace(day=1))
+
+
+def consume(unit: Unit, quota: Quota, amount: int = 1) -> Consumed:
+    """Use `amount` of a monthly quota, or nothing: checked and counted by one statement, exact under any concurrency.
+
+    The counter's row stays locked until the commit, so call it late in the transaction. Raises QuotaExceeded.
+    """
+    return _consume(unit, quota, amount, _CONSUME, {})
+
+
+def _consume(unit: Unit, quota: Quota, amount: int, statement: str, more: Mapping[str, object]) -> Consumed:
+    limit = entitlements(unit).quotas[quota]
+    unit.session.flush()
+    given = {"quota": str(quota), "amount": amount, "limit": limit, **more}
+    row = unit.session.execute(text(statement.format(period=PERIOD)), given).one_or_none()
+    if row is None:
+        used, period = _standing(unit, quota)
+        raise exceeded(entitlements(unit), quota, used, limit or 0, next_period(period))
+    if limit is not None:
+        _warn_when_crossed(unit, quota, row.used - amount, row.used, limit, row.period)
+    return Consumed(quota, row.used, limit, row.period)
+
+
+def consume_all(unit: Unit, amounts: Mapping[Quota, int]) -> list[Consumed]:
+    """Use several monthly quotas, or none of them. Raises QuotaExceeded for the first that has not enough left.
+
+    They are taken in one order everywhere, so that two transactions cannot wait for each other.
+    """
+    with unit.session.begin_nested():
+        return [consume(unit, quota, amounts[quota]) for quota in sorted(amounts)]
+
+
+# The first of a month makes its row; two firsts at once meet in ON CONFLICT. A limit of NULL is none.
+_CONSUME = (
+    "INSERT INTO quota_counters AS c (quota, period, used) SELECT :quota, {period}, :amount "
+    "WHERE CAST(:limit AS bigint) IS NULL OR CAST(:amount AS bigint) <= :limit "
+    "ON CONFLICT (tenant_id, quota, period) DO UPDATE SET used = c.used + EXCLUDED.used "
+    "WHERE CAST(:limit AS bigint) IS NULL OR c.used + EXCLUDED.used <= :limit RETURNING c.used, c.period"
+)
+
+
+def _standing(unit: Unit, quota: Quota) -> tuple[int, date]:
+    """Return what was used of a monthly quota in the present period, and that period."""
+    row = unit.session.execute(
+        text(
+            f"SELECT p.period, coalesce(c.used, 0) AS used FROM (SELECT {PERIOD} AS period) p "  # noqa: S608 - a constant
+            "LEFT JOIN quota_counters c ON c.quota = :quota AND c.period = p.period"
+        ),
+        {"quota": str(quota)},
+    ).one()
+    return row.used, row.period
+
+
+def used_of(unit: Unit, quota: Quota) -> tuple[int, date]:
+    """Return what was used of a monthly quota this month, and the month's first day (UTC, the database's clock)."""
+    return _standing(unit.at_home(Home.CONTENT), quota)
+
+
+def next_period(period: date) -> datetime:
+    """Return the moment at which the month that begins with `period` is over, in UTC."""
+    year, month = (period.year + 1, 1) if period.month == 12 else (period.year, period.month + 1)
+    return datetime(year, month, 1, tzinfo=UTC)
+
+
+# A scan takes one of the month's scans when it is accepted (reserved), which counts from then on. When it is done the
+# one is settled; when it failed or was cancelled it is released, in the same commit as the scan's own end.
+
+
+def reserve(unit: Unit, quota: Quota, scan_id: UUID) -> Consumed:
+    """Take one of the month's scans for `scan_id`. Raises QuotaExceeded."""
+    return _consume(unit, quota, 1, _RESERVE, {"scan": scan_id, "now": unit.now()})
+
+
+_RESERVE = (
+    "WITH taken AS (" + _CONSUME + "), noted AS ("  # noqa: S608 - a constant
+    "INSERT INTO quota_reservations (scan_id, quota, period, state, at) "
+    "SELECT :scan, :quota, period, 'reserved', :now FROM taken) SELECT used, period FROM taken"
+)
+
+
+def settle(unit: Unit, scan_id: UUID) -> None:
+    """Let what was taken for a scan count for good; a second time, or after a release, changes nothing."""
+    unit.session.execute(
+        text(
+            "UPDATE quota_reservations SET state = 'settled', settled_at = :now "
+            "WHERE scan_id = :scan AND state = 'reserved'"
+        ),
+        {"scan": scan_id, "now": unit.now()},
+    )
+
+
+def release(unit: Unit, scan_id: UUID) -> None:
+    """Give back what was taken for a scan, to the month it was taken from; a second time changes nothing."""
+    unit.session.execute(text(_RELEASE), {"scan": scan_id, "now": unit.now()})
+
+
+_RELEASE = (
+    "WITH given AS (UPDATE quota_reservations SET state = 'released', settled_at = :now "
+    "WHERE scan_id = :scan AND state = 'reserved' RETURNING tenant_id, quota, period) "
+    "UPDATE quota_counters c SET used = c.used - 1 FROM given g "
+    "WHERE c.tenant_id = g.tenant_id AND c.quota = g.quota AND c.period = g.period"
+)
+
+
+def reconcile(unit: Unit) -> int:
+    """Settle or release what is still reserved for scans that are over; return how many. The scans are right.
+
+    A scan and its reservation end in one commit, so that this finds nothing unless rows were changed by hand.
+    """
+    rows = unit.session.execute(
+        text(
+            "SELECT r.scan_id, s.status FROM quota_reservations r LEFT JOIN scans s "
+            "ON s.tenant_id = r.tenant_id AND s.id = r.scan_id "
+            "WHERE r.state = 'reserved' AND (s.id IS NULL OR s.status NOT IN ('queued', 'running')) LIMIT 1000"
+        )
+    ).all()
+    for row in rows:
+        (settle if row.status == "done" else release)(unit, row.scan_id)
+    return len(rows)
+
+
+def exceeded(
+    allowed: Entitlements, quota: Quota, used: int, limit: int, resets_at: datetime | None = None
+) -> QuotaExceeded:
+    """Return the refusal: which quota, how much of it is used, the limit, when it resets, where to get more."""
+    more = f"{settings().base_url}/t/{allowed.slug}/plan"
+    when = f" It resets on {resets_at:%-d %B %Y at %H:%M} UTC." if resets_at else ""
+    error = QuotaExceeded(
+        f"{QUOTA_NAMES[quota]}: {used:,} of {limit:,} are used.{when}",
+        extra={
+            "quota": str(quota),
+            "quota_name": QUOTA_NAMES[quota],
+            "used": used,
+            "limit": limit,
+            "reset": resets_at.isoformat() if resets_at else None,
+            "plan": str(allowed.plan),
+            "more": more,
+        },
+    )
+    if resets_at is None:
+        error.status = 409
+    else:
+        error.headers["Retry-After"] = str(max(1, int((resets_at - datetime.now(UTC)).total_seconds())))
+    return error
+
+
+def _warn_when_crossed(unit: Unit, quota: Quota, before: int, after: int, limit: int, period: date) -> None:
+    """Have the owners told by mail when a level is reached; whether they were told before, the worker knows."""
+    if limit < SMALLEST_WARNED:
+        return
+    crossed = [level for level in LEVELS if before * 100 < level * limit <= after * 100]
+    if crossed:
+        facts = {"quota": str(quota), "level": crossed[-1], "used": after, "limit": limit, "period": period.isoformat()}
+        request_effect(unit, "quota.warning", facts)
