@@ -8,6 +8,8 @@ from app.core.errors import PayloadTooLarge
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.scanners import guard
+from app.services import quotas
+from app.services.plans import Quota
 
 LARGEST_TEXT = 64 * 1024
 # JSON may spell each byte of a text in six ("\u0001").
@@ -88,11 +90,12 @@ class AssessmentView(Told):
     aliases=("/process",),
     unkept="it changes nothing, and a text is never kept",
 )
-def process(_unit: Unit, body: ProcessRequest) -> Answer:
+def process(unit: Unit, body: ProcessRequest) -> Answer:
     """Assess a text: personal data, secrets, prompt injection."""
     if len(body.user_input.encode()) > LARGEST_TEXT:
         raise PayloadTooLarge(f"user_input may have at most {LARGEST_TEXT:,} bytes in UTF-8.")
     found = guard.assess(body.user_input)
+    quotas.consume(unit, Quota.TEXTS)
     view = AssessmentView(
         blocked=found.blocked,
         risk_score=found.risk_score,

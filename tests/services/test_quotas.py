@@ -99,9 +99,9 @@ def test_the_month_turns_by_the_databases_clock(
 ) -> None:
     """A new month begins at nothing; what was taken before is given back to the month it was taken from."""
     override(tenant, worker_units, "quota", "scans", 1)
-    monkeypatch.setattr(quotas, "PERIOD", "DATE '2026-01-01'")
+    monkeypatch.setattr(quotas, "_moment", lambda: datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC))
     old = start(tenant)
-    monkeypatch.setattr(quotas, "PERIOD", "DATE '2026-02-01'")
+    monkeypatch.setattr(quotas, "_moment", lambda: datetime(2026, 2, 1, tzinfo=UTC))
     start(tenant)
     with tenant.unit() as unit:
         scans.cancel_scan(unit, old.id)
