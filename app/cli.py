@@ -20,9 +20,9 @@ from app.core.permissions import Role, permissions_of
 from app.core.settings import Settings, settings
 from app.db import directory
 from app.db.opening import open_units, refuse_privileged
-from app.db.units import Home, Unit, Units
+from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
-from app.services import accounts, audit_verifications, demonstrations, entrances
+from app.services import accounts, audit_verifications, demonstrations, entrances, signing_keys
 from app.services.accounts import Origin, Signup
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
@@ -90,6 +90,58 @@ def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
     if verdict.faults:
         sys.exit(1)
     click.echo(f"{verdict.events} events under {verdict.seals} seals are whole")
+
+
+@main.group()
+def tokens() -> None:
+    """The keys that sign programs' access tokens."""
+
+
+@tokens.command("list")
+def list_signing_keys() -> None:
+    """Show the keys that are published, newest first."""
+    with _doorway() as (door, _master_key):
+        for key in signing_keys.published(door.session):
+            click.echo(
+                f"{key.kid}  made {key.created_at:%Y-%m-%d %H:%M}  signs from {key.signs_from:%Y-%m-%d %H:%M} UTC"
+            )
+
+
+@tokens.command()
+def rotate() -> None:
+    """Publish another key; it signs after ten minutes, when everybody can know it."""
+    with _doorway() as (door, master_key):
+        added = signing_keys.add_key(door.session, master_key)
+        door.commit()
+    click.echo("another key is published and signs in ten minutes" if added else "a key waits to sign already")
+
+
+@tokens.command()
+@click.argument("kid", required=False)
+@click.option("--all", "every", is_flag=True, help="Revoke all keys.")
+def revoke(kid: str | None, every: bool) -> None:
+    """In an emergency: refuse what the key KID has signed, from the next request on. Refresh tokens stay in force."""
+    if (kid is None) is not every:
+        raise click.UsageError("name one key, or --all")
+    with _doorway() as (door, master_key):
+        revoked = signing_keys.revoke(door.session, kid)
+        signing_keys.signer(door.session, master_key)
+        door.commit()
+    if not revoked:
+        raise click.ClickException("no such key is published")
+    click.echo(f"{revoked} revoked; another key signs from now on")
+
+
+@contextmanager
+def _doorway() -> Iterator[tuple[Doorway, bytes]]:
+    given = settings()
+    units = open_units(given, given.database_url.get_secret_value(), application="sentinel tokens")
+    refuse_privileged(units.engines.control)
+    try:
+        with units.identify() as door:
+            yield door, decode_key(given.master_key.get_secret_value())
+    finally:
+        units.engines.dispose()
 
 
 def _targets(given: Settings) -> list[str]:

@@ -14,25 +14,26 @@ from app.api.shapes import Problem
 _ID = re.compile(r"<(\w+)>")
 _REFUSALS = {
     400: "The request could not be read",
-    401: "No key, or none that is in force",
-    403: "The key lacks a permission, or the tenant is closed",
+    401: "No credential, or none that is in force",
+    403: "A permission is lacking, the tenant is closed, or asks for a proof that was not given",
     404: "Nothing of this tenant has this id",
     409: "The present state does not allow it, or the same Idempotency-Key is at work",
     412: "It was changed since the ETag of If-Match",
     413: "The body is too large",
     415: "The body is not JSON",
     422: "Some values will not do",
+    429: "Too many requests; Retry-After says when to go on",
     503: "A part of the service is not available",
 }
 _SCHEMES = {
     "X-API-Key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     "X-Tenant-Key": {"type": "apiKey", "in": "header", "name": "X-Tenant-Key"},
-    "Bearer": {"type": "http", "scheme": "bearer"},
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "An access token of a person, or an API key"},
 }
 
 
 def operations(app: Flask) -> list[tuple[str, str, Operation]]:
-    """Return every route that asks for a key as (method, address, operation), in the order of addresses."""
+    """Return every route of the document as (method, address, operation), in the order of addresses."""
     found = []
     for rule in app.url_map.iter_rules():
         operation = getattr(app.view_functions[rule.endpoint], "operation", None)
@@ -81,6 +82,7 @@ def _described(
         "tags": [noun],
         "summary": inspect.cleandoc(operation.view.__doc__ or "").split("\n")[0],
         "x-permissions": [str(permission) for permission in operation.permissions],
+        "security": [] if operation.opened else [{name: []} for name in _SCHEMES],
         "parameters": [*_ids(address), *_parameters(operation.query), *_headers(method, operation)],
         "responses": {str(operation.status): _success(operation, references[operation.answer])},
     }
@@ -103,14 +105,14 @@ def _success(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(method: str, address: str, operation: Operation) -> list[int]:
-    statuses = {400, 401, 403, 503}
-    if "{" in address or operation.body is not None:
+    statuses = {400, 503, *operation.refusals} | (set() if operation.opened else {401, 403})
+    if "{" in address or (operation.body is not None and not operation.opened):
         statuses.add(404)
     if operation.body is not None:
         statuses |= {413, 415}
     if operation.body is not None or operation.query is not None:
         statuses.add(422)
-    if method not in ("GET", "HEAD"):
+    if method not in ("GET", "HEAD") and not operation.opened:
         statuses.add(409)
     if method == "POST" and operation.unkept is None:
         statuses.add(422)

@@ -20,7 +20,7 @@ from app.core.errors import AppError
 from app.core.permissions import Permission
 from app.db.units import Doorway, Home, Unit
 from app.models.tables import Identified
-from app.services import entrances, usage
+from app.services import access_tokens, entrances, tokens, usage
 from app.services.access import require
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
@@ -56,6 +56,8 @@ class Operation:
     unkept: str | None
     current: Callable[..., BaseModel] | None
     held: type[Identified] | None
+    opened: bool = False
+    refusals: tuple[int, ...] = ()
 
 
 def noun_blueprint(noun: str, module: str) -> Blueprint:
@@ -80,12 +82,12 @@ def resource(
     current: Callable[..., BaseModel] | None = None,
     held: type[Identified] | None = None,
 ) -> Callable[[View], View]:
-    """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs with a key.
+    """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs.
 
-    In this order: the key (401, 403 for a closed tenant), `permissions` (403), the ids of the address (404), query and
-    body (400, 413, 415, 422). Then the view gets the unit of `home` first, `body` and `query` by name; its answer is
-    sent with `status`, with an ETag where it is `tagged`. The call is written down: with the view's commit, or by
-    itself where it was refused.
+    In this order: the key or access token (401, 403 for a closed tenant), `permissions` (403), the ids of the address
+    (404), query and body (400, 413, 415, 422). Then the view gets the unit of `home` first, `body` and `query` by name;
+    its answer is sent with `status`, with an ETag where it is `tagged`. The call is written down: with the view's
+    commit, or by itself where it was refused.
 
     A POST with an Idempotency-Key is done once, and its answer kept, unless `unkept` says why not: an answer that holds
     a secret is never kept. An update names the view that shows the thing as `current`, and the table of its row as
@@ -131,7 +133,13 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
 
 
 def _enter(door: Doorway, secret: str) -> Unit:
-    """Go in by the key alone, asked anew each time: a revocation holds from the next request on."""
+    """Go in by the key or the token alone, asked anew each time: a revocation holds from the next request on."""
+    g.key_holder, g.visitor = None, None
+    if access_tokens.looks_like_token(secret):
+        base_url, keys = runtime().settings.base_url, runtime().public_keys
+        unit, g.visitor = tokens.by_token(door, secret, keys=keys, base_url=base_url, origin=origin())
+        g.actor, g.tenant_id = unit.actor, unit.tenant_id
+        return unit
     entrance = entrances.by_key(door, secret, peppers=[runtime().pepper], origin=origin())
     unit = entrance.unit
     g.actor, g.tenant_id, g.key_holder = unit.actor, unit.tenant_id, entrance.holder
@@ -149,7 +157,7 @@ def _answered(operation: Operation, unit: Unit, given: Mapping[str, str]) -> Res
         if isinstance(answer, BaseModel):
             answer = Answer(answer)
         g.verdict = answer.verdict
-        return _response(operation, answer)
+        return respond(operation, answer)
 
     return answered_once(unit, work) if request.method == "POST" and operation.unkept is None else work()
 
@@ -163,7 +171,8 @@ def _asked(operation: Operation) -> dict[str, Any]:
     return arguments
 
 
-def _response(operation: Operation, answer: Answer) -> Response:
+def respond(operation: Operation, answer: Answer) -> Response:
+    """Return the answer as its operation promises it."""
     response = Response(answer.body.model_dump_json(), operation.status, mimetype="application/json")
     response.headers.update(answer.headers)
     if operation.tagged:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from app.tenancy.placements import Isolation, Placement
@@ -222,8 +222,11 @@ def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visi
     row = session.execute(
         text("SELECT * FROM auth.begin_session(:hash, :slug)"), {"hash": token_hash, "slug": slug}
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else visitor_of(row)
+
+
+def visitor_of(row: "Row[Any]") -> Visitor:
+    """Return the visitor of a row that begin_session, or a function with the same columns, has told."""
     return Visitor(
         row.session_id,
         row.user_id,

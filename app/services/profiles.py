@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core import crypto
 from app.core.errors import Invalid, NotFound, TooManyRequests, Unauthenticated
-from app.db import directory, people
+from app.db import directory, people, tokens
 from app.db.people import Account, AccountEvent, OpenSession
 from app.db.units import Doorway
 from app.services import mails
@@ -27,6 +27,11 @@ def account_of(door: Doorway, token: str) -> Account:
 def sessions_of(door: Doorway, token: str) -> list[OpenSession]:
     """Return the person's sessions, the present one first."""
     return people.account_sessions(door.session, crypto.token_hash(token))
+
+
+def programs_of(door: Doorway, token: str) -> dict[UUID, str]:
+    """Return which of the person's sessions are programs', each with the name of its tenant."""
+    return tokens.account_programs(door.session, crypto.token_hash(token))
 
 
 def events_of(door: Doorway, token: str) -> list[AccountEvent]:

@@ -13,7 +13,18 @@ from app.core import errors
 from app.core.errors import AppError
 
 log = structlog.get_logger("sentinel.errors")
-JSON_PREFIXES = ("/api/", "/process", "/health", "/ready", "/metrics")
+JSON_PREFIXES = (
+    "/api/",
+    "/auth/login",
+    "/auth/logout",
+    "/auth/me",
+    "/auth/refresh",
+    "/auth/register",
+    "/health",
+    "/metrics",
+    "/process",
+    "/ready",
+)
 _OF_STATUS: dict[int, type[AppError]] = {
     400: errors.MalformedRequest,
     401: errors.Unauthenticated,
@@ -45,7 +56,7 @@ def problem(error: AppError) -> Response:
     answer = Response(json.dumps(body), status=error.status, mimetype="application/problem+json")
     answer.headers.update(error.headers)
     if error.status == 401 and wants_json():
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="sentinel"'
+        answer.headers.setdefault("WWW-Authenticate", 'Bearer realm="sentinel"')
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

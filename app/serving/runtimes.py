@@ -1,6 +1,6 @@
 """The real parts that one web process serves with, made by the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import Flask, current_app
@@ -9,6 +9,7 @@ from app.core.crypto import decode_key
 from app.core.settings import Settings
 from app.db.units import Units
 from app.graph.gateway import Graph
+from app.services.signing_keys import PublicKeys
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Runtime:
     settings: Settings
     units: Units
     graph: Graph | None
+    public_keys: PublicKeys = field(default_factory=PublicKeys)
 
     @property
     def pepper(self) -> bytes:

@@ -102,6 +102,7 @@ _ACCOUNT_ACTIONS = {
     "password.reset": "A new password was set by a mailed link",
     "session.end": "A session was ended",
     "session.end-others": "All other sessions were ended",
+    "token.reuse": "A spent refresh token was shown: its program was signed out",
     "sign-in.unlock": "Sign-in was unlocked by a mailed link",
 }
 

@@ -43,6 +43,7 @@ def show(door: Doorway) -> str:
         "profiles/show.html",
         account=profiles.account_of(door, token),
         sessions=profiles.sessions_of(door, token),
+        programs=profiles.programs_of(door, token),
         events=profiles.events_of(door, token),
         device=agents.device,
     )

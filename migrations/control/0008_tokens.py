@@ -1,8 +1,15 @@
-"""Nothing yet."""
+"""Tokens for programs: signing keys, families of refresh tokens, and coming in by an access token."""
+
+from pathlib import Path
+
+from alembic import op
 
 revision = "control_0008"
 down_revision = "control_0007"
 
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
 
 def upgrade() -> None:
-    pass
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

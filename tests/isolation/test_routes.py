@@ -31,6 +31,20 @@ PUBLIC = {
     "confirmations.redeem": "does what the token of a mailed link is for, whoever sends it",
     "confirmations.resend": "mails the link to whoever is signed in, by the session alone",
     "confirmations.show": "says what the token of a mailed link is for",
+    "api_signups.register": "signing up; the same answer for every address",
+    "api_signups.register_organization": "signing up; the same answer for every address",
+    "api_tokens.jwks": "the public keys of the installation, the same for everybody",
+    **dict.fromkeys(
+        (
+            "api_tokens.login",
+            "api_tokens.login_alias",
+            "api_tokens.logout",
+            "api_tokens.logout_alias",
+            "api_tokens.refresh",
+            "api_tokens.refresh_alias",
+        ),
+        "signing in and out, by what the body holds alone",
+    ),
     "audit_keys.show": "the public key of the installation, the same for everybody",
     "health.health": "whether the process runs",
     "health.metrics": "sums over all tenants; asks for a token outside development",
@@ -67,7 +81,11 @@ PUBLIC = {
     "statics.show": "the kit's files, the same for everybody",
     "tenants.index": "lists the tenants of whoever is signed in, by the session alone",
 }
-KEYED = {"api_tenants.current": "tells a key of its own tenant, whatever its scopes"}
+KEYED = {
+    "api_tenants.current": "tells a key of its own tenant, whatever its scopes",
+    "api_tokens.me": "tells whoever holds an access token who they are",
+    "api_tokens.me_alias": "tells whoever holds an access token who they are",
+}
 
 # Which table a name in an address means.
 TABLES = {
@@ -285,12 +303,14 @@ def test_a_form_without_its_token_is_refused(app: Flask, sides: tuple[Side, Side
     """Every POST of a page without the CSRF token, or with another session's, answers 400 and changes nothing."""
     a, b = sides
     for rule in every_rule(app):
-        if "POST" not in methods(rule) or getattr(app.view_functions[rule.endpoint], "keyed", False):
+        view = app.view_functions[rule.endpoint]
+        if "POST" not in methods(rule) or getattr(view, "keyed", False):
             continue
         path = address(rule, a.made.slug, a.ids)
         for token in ("", b.person.token):
             answer = a.person.post(path, {"csrf_token": token, **FORM})
-            assert answer.status_code == 400, (rule.endpoint, token)
+            refused = 415 if hasattr(view, "operation") else 400  # JSON takes no form at all
+            assert answer.status_code == refused, (rule.endpoint, token)
 
 
 def fingerprints(outside: psycopg.Connection[Any], without: frozenset[str]) -> dict[str, tuple[int, str]]:

@@ -50,7 +50,9 @@ def page(app: Flask) -> str:
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, sorted(rule.methods or ()))):
         view = app.view_functions[rule.endpoint]
         if getattr(view, "operation", None):
-            needs = ", ".join(f"`{one}`" for one in view.operation.permissions) or "any key"
+            needs = ", ".join(f"`{one}`" for one in view.operation.permissions) or (
+                "nothing: public" if view.operation.opened else "any key or token"
+            )
         else:
             permission = getattr(view, "permission", None)
             needs = f"`{permission}`" if permission else "nothing: public"

@@ -232,7 +232,13 @@ def _scan(row: Row, **more: Any) -> dict[str, Any]:
 
 def _account(events: list[Any], sessions: list[Any], **changed: Any) -> dict[str, Any]:
     account = Row(**{**vars(s.ACCOUNT), **changed})
-    return {"account": account, "sessions": sessions, "events": events, "device": device}
+    return {
+        "account": account,
+        "sessions": sessions,
+        "events": events,
+        "device": device,
+        "programs": {s.uid(92): "Northwind Traders"},
+    }
 
 
 def _graph() -> dict[str, Any]:
