@@ -155,6 +155,8 @@ def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
     with units.identify() as door:
         if directory.slug_taken(door.session, SLUG):
             signed_in = accounts.sign_in(door, email, password, origin=origin)
+            if isinstance(signed_in, accounts.PendingSignIn):
+                return None
             visitor = entrances.by_session(door, signed_in.token, SLUG)
             accounts.sign_out(door, signed_in.token)
             door.commit()

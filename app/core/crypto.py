@@ -19,6 +19,7 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type, hash_secret_raw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -114,6 +115,13 @@ def check_password(password: str, hashed: str) -> bool:
 def needs_rehash(hashed: str) -> bool:
     """Tell whether the hash was made with weaker parameters than today's."""
     return _passwords.check_needs_rehash(hashed)
+
+
+def slow_hash(text: str, salt: bytes) -> bytes:
+    """Return an argon2id hash (32 bytes) by which a short random text is found; `salt` is its owner's."""
+    return hash_secret_raw(
+        text.encode(), salt, time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, type=Type.ID
+    )
 
 
 def new_token() -> str:

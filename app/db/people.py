@@ -35,6 +35,7 @@ class OpenSession:
     used_at: datetime
     address: str | None
     agent: str | None
+    methods: tuple[str, ...]
     current: bool
 
 
@@ -122,7 +123,7 @@ def account_of(session: Session, token_hash: bytes) -> Account | None:
 def account_sessions(session: Session, token_hash: bytes) -> list[OpenSession]:
     """Return the person's sessions, the present one first, then by last use; 200 at most."""
     rows = session.execute(text("SELECT * FROM auth.account_sessions(:hash)"), {"hash": token_hash})
-    return [OpenSession(**row._mapping) for row in rows]
+    return [OpenSession(**{**row._mapping, "methods": tuple(row.methods)}) for row in rows]
 
 
 def end_session(session: Session, token_hash: bytes, session_id: UUID) -> bool:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.db import people
+from app.db import factors, people
 from app.db.people import DueMail
 from app.db.units import Doorway, Units
 
@@ -135,6 +135,7 @@ class Mailer:
     def _sweep(self) -> None:
         with self._units.identify() as door:
             people.sweep_accounts(door.session)
+            factors.sweep_factors(door.session)
             door.commit()
 
     def _send(self, mail: DueMail) -> None:

@@ -13,7 +13,8 @@ from app.core import crypto
 from app.core.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import Role, permissions_of
-from app.db import directory
+from app.db import directory, factors
+from app.db.factors import Factors
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.accounts import Membership
 from app.models.tenants import Tenant, TenantKey, TenantPlacement
@@ -27,6 +28,7 @@ RESERVED_SLUGS = frozenset({"admin", "api", "app", "auth", "login", "platform", 
 TRIAL = timedelta(days=14)
 SESSION_LASTS = timedelta(days=14)
 SESSION_IDLE = timedelta(hours=12)
+PENDING_LASTS = timedelta(minutes=10)
 
 
 class AddressInUse(Conflict):
@@ -51,6 +53,16 @@ class SignIn:
     token: str
     user_id: UUID
     slug: str | None
+    methods: tuple[str, ...] = ("password",)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSignIn:
+    """A sign-in that waits for one of `factors`; its token is no session, and is good for ten minutes."""
+
+    token: str
+    user_id: UUID
+    factors: Factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +190,25 @@ def _write_tenant(unit: Unit, signup: Signup, user_id: UUID, email: str, master_
     audit.record(unit, "tenant.create", "tenant", unit.tenant_id, after={"slug": signup.slug, "plan": "professional"})
 
 
-def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> SignIn:
-    """Open a session. Raises Unauthenticated alike for an unknown address and a wrong password.
+def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> SignIn | PendingSignIn:
+    """Open a session, or begin a sign-in that waits for the person's second factor.
 
-    The caller commits the doorway in either case, so that failures are counted.
+    Raises Unauthenticated alike for an unknown address and a wrong password, and TooManyRequests. The caller commits
+    the doorway in either case, so that failures are counted.
+    """
+    user_id, address = check_credentials(door, email, password, origin=origin)
+    held = factors.factors_of(door.session, user_id)
+    if not held.any:
+        return complete_sign_in(door, user_id, address, origin)
+    token = crypto.new_token()
+    factors.begin_sign_in(door.session, crypto.token_hash(token), user_id, ("password",), PENDING_LASTS)
+    return PendingSignIn(token, user_id, held)
+
+
+def check_credentials(door: Doorway, email: str, password: str, *, origin: Origin) -> tuple[UUID, str]:
+    """Return person and address where the password is right. Raises Unauthenticated, TooManyRequests.
+
+    Failures before it stay counted until the whole sign-in is done: a known password buys no guesses at the factor.
     """
     try:
         address = normal_email(email)
@@ -195,12 +222,25 @@ def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> Sign
     if login.user_id is None or login.password_hash is None or not matches:
         count_failure(door, address, origin)
         raise Unauthenticated("The address or the password is wrong.")
-    directory.note_login(door.session, address, good=True)
     if crypto.needs_rehash(login.password_hash):
         directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))
-    token = open_session_for(door, login.user_id, origin)
+    return login.user_id, address
+
+
+def complete_sign_in(
+    door: Doorway,
+    user_id: UUID,
+    email: str,
+    origin: Origin,
+    *,
+    methods: tuple[str, ...] = ("password",),
+    strong: bool = False,
+) -> SignIn:
+    """Open the session of a person who has shown all that is asked for; failures before it are forgotten."""
+    directory.note_login(door.session, email, good=True)
+    token = open_session_for(door, user_id, origin, methods=methods, strong=strong)
     tenants = directory.session_tenants(door.session, crypto.token_hash(token))
-    return SignIn(token, login.user_id, tenants[0].slug if tenants else None)
+    return SignIn(token, user_id, tenants[0].slug if tenants else None, methods)
 
 
 def count_failure(door: Doorway, email: str, origin: Origin) -> None:

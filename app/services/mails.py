@@ -48,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "email-new": Kind("Confirm your new e-mail address", "email-new", timedelta(days=1), "a day"),
     "email-changed": Kind("Your e-mail address was changed"),
     "password-changed": Kind("Your password was changed"),
+    "factors-changed": Kind("Your second factors were used or changed"),
 }
 
 

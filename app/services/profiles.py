@@ -57,7 +57,7 @@ def change_password(door: Doorway, token: str, *, current: str, new: str, origin
     Raises Invalid, TooManyRequests. The caller commits the doorway in either case, so that failures are counted.
     """
     account = account_of(door, token)
-    _check_password(door, account, current, "current", origin)
+    check_password(door, account, current, "current", origin)
     problem = password_problem(new, (account.email, account.email.partition("@")[0], account.name))
     if problem or new == current:
         raise Invalid(fields={"new": problem or "the same as before"})
@@ -83,7 +83,7 @@ def begin_email_change(door: Doorway, token: str, *, email: str, password: str, 
         raise Invalid(fields={"email": "not an e-mail address"}) from error
     if address == account.email:
         raise Invalid(fields={"email": "this is your present address"})
-    _check_password(door, account, password, "password", origin)
+    check_password(door, account, password, "password", origin)
     people.begin_email_change(door.session, crypto.token_hash(token), address, CHANGE_LASTS)
     sent = mails.request(door, "email-new", address, user_id=account.user_id, client=origin.address)
     if not sent or not mails.request(door, "email-old", account.email, user_id=account.user_id, client=origin.address):
@@ -118,7 +118,8 @@ def end_other_sessions(door: Doorway, token: str, *, origin: Origin) -> int:
     return ended
 
 
-def _check_password(door: Doorway, account: Account, typed: str, field: str, origin: Origin) -> None:
+def check_password(door: Doorway, account: Account, typed: str, field: str, origin: Origin) -> None:
+    """Return if `typed` is the person's password. Raises Invalid at `field`, TooManyRequests; failures are counted."""
     if directory.find_login(door.session, account.email).locked:
         raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
     if not crypto.check_password(typed[:LONGEST_PASSWORD], account.password_hash):

@@ -102,12 +102,12 @@ def _shown(unit: Unit, key: ApiKey, used: dict[UUID, datetime]) -> SimpleNamespa
     return SimpleNamespace(**{name: getattr(key, name) for name in names}, state=state, last_used_at=used.get(key.id))
 
 
-@tenant_page(blueprint, "/keys/new", Permission.KEYS_WRITE, home=Home.ACCOUNT)
+@tenant_page(blueprint, "/keys/new", Permission.KEYS_WRITE, home=Home.ACCOUNT, confirmed=True)
 def new(_unit: Unit) -> str:
     return render_template("keys/new.html", form=KeyForm(), notes=NOTES)
 
 
-@tenant_page(blueprint, "/keys", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",))
+@tenant_page(blueprint, "/keys", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",), confirmed=True)
 def create(unit: Unit) -> str | tuple[str, int]:
     """Issue the key and show its secret, this once: hence no redirect."""
     form = KeyForm()

@@ -47,7 +47,7 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
 def register_presentation(app: Flask) -> None:
     """Give the application's templates all that they call."""
     register_kit(app)
-    app.jinja_env.filters.update(tool=tool, scope=scope, account_action=account_action)
+    app.jinja_env.filters.update(tool=tool, scope=scope, account_action=account_action, proof=proof)
     app.jinja_env.globals.update(
         may=may,
         navigation=navigation,
@@ -100,13 +100,25 @@ _ACCOUNT_ACTIONS = {
     "name.change": "The name was changed",
     "password.change": "The password was changed",
     "password.reset": "A new password was set by a mailed link",
+    "recovery.renew": "New recovery codes were made",
+    "recovery.use": "A recovery code was used",
     "session.end": "A session was ended",
     "session.end-others": "All other sessions were ended",
     "token.reuse": "A spent refresh token was shown: its program was signed out",
     "sign-in.unlock": "Sign-in was unlocked by a mailed link",
+    "totp.add": "An authenticator app was set up",
+    "totp.remove": "The authenticator app was removed",
 }
 
 
 def account_action(name: str) -> str:
     """Return what was done to an account as people read it."""
     return _ACCOUNT_ACTIONS.get(name, words(name))
+
+
+_PROOFS = {"sso": "company sign-in", "totp": "authenticator app", "recovery": "recovery code"}
+
+
+def proof(method: str) -> str:
+    """Return a way of proving who one is as people read it."""
+    return _PROOFS.get(method, method)

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid, TooManyRequests
-from app.services import profiles
+from app.services import factors, profiles
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import agents, sessions
@@ -39,9 +39,11 @@ class EmailForm(Form):
 @personal_page(blueprint, "/account")
 def show(door: Doorway) -> str:
     token = sessions.token()
+    account = profiles.account_of(door, token)
     return render_template(
         "profiles/show.html",
-        account=profiles.account_of(door, token),
+        account=account,
+        factors=factors.state(door, account.user_id),
         sessions=profiles.sessions_of(door, token),
         programs=profiles.programs_of(door, token),
         events=profiles.events_of(door, token),

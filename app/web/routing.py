@@ -1,6 +1,7 @@
 """Routes of pages: each names the permission that it needs; each is one unit of work with one commit."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -17,6 +18,7 @@ from app.serving.requests import origin
 from app.web.sessions import doorway, visitor
 
 TENANT = "/t/<slug>"
+FORM_TIME = timedelta(minutes=10)
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -51,7 +53,7 @@ def tenant_page(
             unit = _enter(home)
             require(unit, permission)
             if confirmed:
-                entrances.require_confirmed(_visitor(), unit.now())
+                _require_confirmed()
             response = make_response(view(unit, **arguments))
             if response.status_code < 400:
                 unit.commit()
@@ -63,6 +65,12 @@ def tenant_page(
         return view
 
     return decorate
+
+
+def _require_confirmed() -> None:
+    """Return if the proof is young enough; a form gets some time to be filled in after its page was shown."""
+    since = doorway().units.clock.now() - (timedelta(0) if request.method == "GET" else FORM_TIME)
+    entrances.require_confirmed(_visitor(), since)
 
 
 def _visitor() -> Visitor:
@@ -102,8 +110,13 @@ def public_page(
     return decorate
 
 
-def personal_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
-    """Serve a page of one's own account: like a public one, for whoever is signed in."""
+def personal_page(
+    blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",), confirmed: bool = False
+) -> Callable[[View], View]:
+    """Serve a page of one's own account: like a public one, for whoever is signed in.
+
+    A `confirmed` page wants a proof of who asks that is not old.
+    """
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -111,6 +124,8 @@ def personal_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] =
             if not current_user.is_authenticated:
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
             g.wants_person = True
+            if confirmed:
+                _require_confirmed()
             return view(door, **arguments)
 
         public_page(blueprint, rule, methods=methods)(serve)

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from app.db.directory import Visitor
 from app.db.units import Doorway
 from app.services import entrances
-from app.services.accounts import SignIn
+from app.services.accounts import PendingSignIn, SignIn
 from app.serving.runtimes import runtime
 
 
@@ -38,6 +38,25 @@ def begin(sign_in: SignIn) -> None:
     session.clear()
     session.permanent = True
     login_user(Person(sign_in.token))
+
+
+def wait(pending: PendingSignIn, wanted: str | None) -> None:
+    """Let the browser keep the token of a sign-in that waits for a second factor: nobody is signed in by it."""
+    logout_user()
+    session.clear()
+    session["waiting"] = pending.token
+    if wanted:
+        session["next"] = wanted
+
+
+def waiting() -> str:
+    """Return the token of the sign-in that waits, or nothing."""
+    return str(session.get("waiting", ""))
+
+
+def renew(new_token: str) -> None:
+    """Go on under another token, which the service has put in place of the present one."""
+    login_user(Person(new_token, visitor()))
 
 
 def end() -> str | None:

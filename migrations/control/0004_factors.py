@@ -1,8 +1,15 @@
-"""Nothing yet."""
+"""Second factors, passkeys and sign-ins that wait for one, in the directory."""
+
+from pathlib import Path
+
+from alembic import op
 
 revision = "control_0004"
 down_revision = "control_0003"
 
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
 
 def upgrade() -> None:
-    pass
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

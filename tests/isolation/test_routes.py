@@ -51,6 +51,8 @@ PUBLIC = {
     "health.ready": "which parts answer",
     "landings.scans": "explains our scans to whoever is scanned",
     "landings.show": "what Sentinel is",
+    "login_factors.create": "the second step of signing in, by the token of a sign-in that waits",
+    "login_factors.new": "the second step of signing in, by the token of a sign-in that waits",
     "logins.create": "signing in",
     "logins.end": "signing out",
     "logins.new": "signing in",
@@ -58,6 +60,14 @@ PUBLIC = {
     "mailboxes.show": "the mail of a development installation; elsewhere not found",
     **dict.fromkeys(
         (
+            "factors.codes",
+            "factors.create",
+            "factors.new",
+            "factors.removal",
+            "factors.remove",
+            "factors.renew_codes",
+            "step_ups.confirm",
+            "step_ups.show",
             "profiles.change_email",
             "profiles.change_password",
             "profiles.email",

@@ -18,6 +18,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.presentation import register_presentation
+from tests.web import factor_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,7 @@ APART = {
     "mailboxes.index": "/mailbox",
     "mailboxes.show": "/mailbox/<mail_id>",
     "audit_keys.show": "/.well-known/sentinel-audit-key",
+    **factor_pages.APART,
 }
 
 
@@ -237,6 +239,7 @@ def _account(events: list[Any], sessions: list[Any], **changed: Any) -> dict[str
         "sessions": sessions,
         "events": events,
         "device": device,
+        **factor_pages.account(len(events)),
         "programs": {s.uid(92): "Northwind Traders"},
     }
 
@@ -250,6 +253,7 @@ def _graph() -> dict[str, Any]:
 
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    **factor_pages.PAGES,
     "landing": ("landings/show.html", dict),
     "about-scans": ("landings/scans.html", lambda: {"most": 6}),
     "reference": ("references/show.html", lambda: s.REFERENCE),

@@ -270,16 +270,33 @@ ACCOUNT = Row(
     new_confirmed=None,
 )
 SESSIONS = [
-    Row(id=uid(90), agent=FIREFOX, address="192.0.2.14", used_at=NOW, created_at=before(hours=3), current=True),
+    Row(
+        id=uid(90),
+        agent=FIREFOX,
+        address="192.0.2.14",
+        used_at=NOW,
+        created_at=before(hours=3),
+        current=True,
+        methods=("password", "totp"),
+    ),
     Row(
         id=uid(91),
+        methods=("sso",),
         agent=SAFARI,
         address="198.51.100.7",
         used_at=before(hours=2),
         created_at=before(days=2),
         current=False,
     ),
-    Row(id=uid(92), agent=None, address=None, used_at=before(days=1), created_at=before(days=5), current=False),
+    Row(
+        id=uid(92),
+        methods=("password",),
+        agent=None,
+        address=None,
+        used_at=before(days=1),
+        created_at=before(days=5),
+        current=False,
+    ),
 ]
 ACCOUNT_EVENTS = [
     Row(at=before(hours=2), action="password.change", address="192.0.2.14", agent=FIREFOX),

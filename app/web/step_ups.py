@@ -1,0 +1,77 @@
+"""Proving once more who one is, before what a stolen session must not do; then back to where one was."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, PasswordField, StringField
+
+from app.core.errors import AppError, ConfirmationRequired, Conflict, FactorRequired, Invalid, TooManyRequests
+from app.db.factors import Factors
+from app.db.people import Account
+from app.services import factors, profiles, step_ups
+from app.serving.errors import problem, wants_json
+from app.serving.forms import Form
+from app.serving.requests import origin
+from app.serving.runtimes import runtime
+from app.web import returns, sessions
+from app.web.routing import Doorway, personal_page
+
+blueprint = Blueprint("step_ups", __name__)
+
+
+class ConfirmForm(Form):
+    """The password, or a code where the person has a second factor; `next` is the page that was asked for."""
+
+    password = PasswordField("Password")
+    code = StringField("Code")
+    next = HiddenField()
+
+
+@blueprint.app_errorhandler(ConfirmationRequired)
+@blueprint.app_errorhandler(FactorRequired)
+def _prove(error: AppError) -> Response:
+    """Lead a page's visitor to the proof that is missing, and back; programs get the problem."""
+    if wants_json():
+        return problem(error)
+    wanted = "factor" if isinstance(error, FactorRequired) else None
+    return redirect(url_for("step_ups.show", next=returns.present(), wanted=wanted), 303)
+
+
+@personal_page(blueprint, "/account/confirmation")
+def show(door: Doorway) -> str:
+    """Ask for the factor, or for the password; where a factor is wanted that is not there, lead to adding one."""
+    account = profiles.account_of(door, sessions.token())
+    held = factors.state(door, account.user_id)
+    back = returns.within(request.args.get("next")) or url_for("profiles.show")
+    if request.args.get("wanted") == "factor" and not held.any:
+        return render_template("step_ups/factor.html", next=back)
+    return _page(account, held, ConfirmForm(next=back))
+
+
+@personal_page(blueprint, "/account/confirmation", methods=("POST",))
+def confirm(door: Doorway) -> Response | tuple[str, int]:
+    """Take the proof; the session goes on under a new token."""
+    form = ConfirmForm()
+    token = sessions.token()
+    account = profiles.account_of(door, token)
+    held = factors.state(door, account.user_id)
+    status = 422
+    try:
+        if form.validate():
+            sessions.renew(_proved(door, token, account, held, form))
+            return redirect(returns.within(form.next.data) or url_for("profiles.show"), 303)
+    except (Invalid, Conflict, TooManyRequests) as error:
+        door.commit()
+        form.blame(error)
+        status = error.status
+    return _page(account, held, form), status
+
+
+def _proved(door: Doorway, token: str, account: Account, held: Factors, form: ConfirmForm) -> str:
+    if held.any:
+        key = runtime().master_key
+        return step_ups.by_code(door, token, account, form.code.data or "", master_key=key, origin=origin())
+    return step_ups.by_password(door, token, account, form.password.data or "", origin=origin())
+
+
+def _page(account: Account, held: Factors, form: ConfirmForm) -> str:
+    return render_template("step_ups/show.html", account=account, factors=held, form=form)
