@@ -14,6 +14,7 @@ from app.core.errors import PermissionDenied, TooManyRequests, Unauthenticated
 from app.db.directory import Visitor
 from app.db.units import Doorway, Unit
 from app.services import access_tokens, signing_keys, tokens
+from app.services.factors import WrongCode
 from app.services.tokens import Installation, Pair, ReusedToken
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
@@ -26,6 +27,13 @@ class LoginRequest(Asked):
 
     email: str = Field(max_length=320, examples=["founder@acme.example"])
     password: str = Field(max_length=1024, json_schema_extra={"format": "password"})
+    code: str | None = Field(
+        None,
+        max_length=64,
+        examples=["492039"],
+        description="A code of the authenticator app, or a recovery code, where the person has a second factor: "
+        "without it the problem factor-required names in `factors` what would do",
+    )
     tenant: str | None = Field(None, max_length=63, examples=["acme"])
 
 
@@ -91,12 +99,18 @@ def _told(pair: Pair) -> PairView:
 
 @opening(blueprint, "POST", "/auth/login", body=LoginRequest, answer=PairView, refusals=(401, 403, 409, 429))
 def login(door: Doorway, body: LoginRequest) -> PairView:
-    """Sign in with address and password; 409 names the tenants to choose from."""
+    """Sign in with address, password and a code where one is asked for; 409 names the tenants to choose from."""
     try:
         unit, pair = tokens.sign_in(
-            door, body.email, body.password, slug=body.tenant, installation=_installation(), origin=origin()
+            door,
+            body.email,
+            body.password,
+            code=body.code,
+            slug=body.tenant,
+            installation=_installation(),
+            origin=origin(),
         )
-    except (Unauthenticated, TooManyRequests):
+    except (Unauthenticated, TooManyRequests, WrongCode):
         door.commit()
         raise
     unit.commit()

@@ -28,6 +28,10 @@ _CODE_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that
 _MISREAD = str.maketrans({"o": "0", "i": "1", "l": "1", "-": None, " ": None})
 
 
+class WrongCode(Invalid):
+    """The code is none of the person's, or was used before. It is counted: the caller commits the doorway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """What goes into an authenticator app: the key as people type it, and the same as an otpauth address.

@@ -1,13 +1,14 @@
 """From a right password to a session: where a person has a second factor, nothing else opens one."""
 
 from app.core import crypto
-from app.core.errors import FactorRequired, Invalid, TooManyRequests, Unauthenticated
+from app.core.errors import FactorRequired, TooManyRequests, Unauthenticated
 from app.db import directory
 from app.db import factors as held
 from app.db.factors import Factors, Waiting
 from app.db.units import Doorway
 from app.services import accounts, factors
 from app.services.accounts import Origin, SignIn
+from app.services.factors import WrongCode
 
 MOST_TRIES = 5
 OVER = "This sign-in took too long, or was tried too often. Begin again."
@@ -39,7 +40,7 @@ def refuse_locked(door: Doorway, email: str) -> None:
 def show_code(door: Doorway, token: str, code: str, *, master_key: bytes, origin: Origin) -> SignIn:
     """Open the session that waits, by a code of the app or a recovery code.
 
-    Raises Invalid, Unauthenticated, TooManyRequests. The caller commits the doorway in either case, so that failures
+    Raises WrongCode, Unauthenticated, TooManyRequests. The caller commits the doorway in either case, so that failures
     are counted.
     """
     found = try_waiting(door, token)
@@ -48,11 +49,11 @@ def show_code(door: Doorway, token: str, code: str, *, master_key: bytes, origin
 
 
 def take_code(door: Doorway, found: Waiting, code: str, *, master_key: bytes, origin: Origin) -> str:
-    """Take a person's code; return which kind it was. Raises Invalid for a wrong one, which is counted."""
+    """Take a person's code; return which kind it was. Raises WrongCode, which is counted."""
     method = factors.check_code(door, found.user_id, code, master_key=master_key)
     if method is None:
         accounts.count_failure(door, found.email, origin)
-        raise Invalid(fields={"code": factors.WRONG})
+        raise WrongCode(fields={"code": factors.WRONG})
     if method == "recovery":
         factors.tell(door, found.user_id, found.email, "recovery.use", origin)
     return method
@@ -71,7 +72,7 @@ def sign_in_at_once(
 ) -> SignIn:
     """Open a session by password and, where the person has a second factor, a code of the app or a recovery code.
 
-    Raises Unauthenticated, TooManyRequests, Invalid for a wrong code, and FactorRequired where a code is missing: its
+    Raises Unauthenticated, TooManyRequests, WrongCode, and FactorRequired where a code is missing: its
     `factors` name what would do. The caller commits the doorway in either case, so that failures are counted.
     """
     begun = accounts.sign_in(door, email, password, origin=origin)
@@ -82,7 +83,7 @@ def sign_in_at_once(
         raise FactorRequired("A second factor is needed.", extra={"factors": list(begun.factors.names)})
     try:
         return show_code(door, begun.token, code, master_key=master_key, origin=origin)
-    except Invalid:
+    except WrongCode:
         abandon(door, begun.token)
         raise
 

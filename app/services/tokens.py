@@ -14,7 +14,7 @@ from app.core.errors import Conflict, Invalid, PermissionDenied, Unauthenticated
 from app.db import directory, people, tokens
 from app.db.directory import TenantChoice, Visitor
 from app.db.units import Doorway, Home, Unit
-from app.services import access_tokens, accounts, entrances, signing_keys
+from app.services import access_tokens, entrances, sign_ins, signing_keys
 from app.services.accounts import Origin
 from app.services.signing_keys import PublicKeys, Signer
 
@@ -56,15 +56,22 @@ class Pair:
 
 
 def sign_in(
-    door: Doorway, email: str, password: str, *, slug: str | None, installation: Installation, origin: Origin
+    door: Doorway,
+    email: str,
+    password: str,
+    *,
+    code: str | None = None,
+    slug: str | None,
+    installation: Installation,
+    origin: Origin,
 ) -> tuple[Unit, Pair]:
     """Begin a family for one of the person's tenants: the one called `slug`, or the only one.
 
-    The caller commits the unit. Raises Unauthenticated and TooManyRequests as accounts.sign_in does (the caller commits
-    the doorway then); AddressUnverified, TenantNotChosen with the tenants there are, Invalid for a tenant that is none
-    of them, and what entrances.enter_tenant raises.
+    The caller commits the unit. Raises Unauthenticated, TooManyRequests, WrongCode and FactorRequired as
+    sign_ins.sign_in_at_once does (the caller commits the doorway then); AddressUnverified, TenantNotChosen with the
+    tenants there are, Invalid for a tenant that is none of them, and what entrances.enter_tenant raises.
     """
-    signed_in = accounts.sign_in(door, email, password, origin=origin)
+    signed_in = sign_ins.sign_in_at_once(door, email, password, code, master_key=installation.master_key, origin=origin)
     hashed = crypto.token_hash(signed_in.token)
     chosen = _choose(directory.session_tenants(door.session, hashed), slug)
     visitor = directory.begin_session(door.session, hashed, chosen)

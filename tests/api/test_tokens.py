@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -14,6 +15,7 @@ from app.db.units import Home
 from app.services import accounts, audit, memberships, profiles, usage
 from app.services.accounts import SignIn
 from tests.api.test_routing import assert_problem
+from tests.peers.apps import add_app
 from tests.peers.bearers import Bearer, add_owner, change_directory, confirm_address
 from tests.peers.programs import Program
 from tests.peers.tenants import ORIGIN, Made
@@ -283,3 +285,18 @@ def test_a_token_beside_a_key_is_400(bearer: Callable[..., Bearer], program: Cal
     caller, other = bearer(), program()
     headers = {"X-API-Key": other.secret, "Authorization": f"Bearer {caller.access}"}
     assert_problem(caller.get(SCANS, headers=headers), 400, "malformed-request")
+
+
+def test_a_second_factor_is_asked_for_and_shown(bearer: Callable[..., Bearer]) -> None:
+    """Without a code 403 names what would do; a wrong one is 422 and counted; the right one gives a strong session."""
+    caller = bearer(signed_in=False)
+    app, codes = add_app(caller.made.units, caller.made)
+    missing = caller.login()
+    assert_problem(missing, 403, "factor-required")
+    assert (missing.json or {})["factors"] == ["totp", "recovery"]
+    assert_problem(caller.login(code="000000"), 422, "invalid")
+    assert caller.login(code=app.code(datetime.now(UTC))).status_code == 200
+    assert (caller.get(ME).json or {})["methods"] == ["password", "totp"]
+    for _ in range(5):
+        caller.login(code="000000")
+    assert_problem(caller.login(code=codes[0]), 429, "too-many-requests")

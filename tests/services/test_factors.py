@@ -168,7 +168,7 @@ def test_guesses_at_the_factor_end_the_sign_in_and_lock(units: Units, tenant: Ma
     """Five wrong codes end what waits and lock the address, as wrong passwords do; the person gets the unlock mail."""
     add_app(units, tenant)
     token = begin(units, tenant)
-    assert [show(units, token, "000000") for _ in range(7)] == [Invalid] * 5 + [Unauthenticated] * 2
+    assert [show(units, token, "000000") for _ in range(7)] == [factors.WrongCode] * 5 + [Unauthenticated] * 2
     with pytest.raises(TooManyRequests):
         at_once(units, tenant, None)
     assert letters.last(tenant.email)["Subject"] == "Sign-in is locked for a while"
@@ -178,7 +178,7 @@ def test_a_known_password_buys_no_fresh_guesses(units: Units, tenant: Made) -> N
     """Giving the right password between guesses does not reset their count."""
     add_app(units, tenant)
     for _ in range(5):
-        assert show(units, begin(units, tenant), "000000") is Invalid
+        assert show(units, begin(units, tenant), "000000") is factors.WrongCode
     with pytest.raises(TooManyRequests):
         begin(units, tenant)
 
