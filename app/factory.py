@@ -18,6 +18,7 @@ from app.outbox.wakers import Waker
 from app.serving.errors import register_errors
 from app.serving.headers import register_headers
 from app.serving.health import register_health
+from app.serving.key_uses import KeyUses
 from app.serving.requests import register_requests
 from app.serving.runtimes import Runtime, install
 from app.web import pages
@@ -52,7 +53,7 @@ def create_app(configuration: Settings | None = None) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
     )
-    install(app, Runtime(given, units, _graph(given)))
+    install(app, Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0])))
     register_requests(app, given)
     register_headers(app, https=given.base_url.startswith("https://"))
     register_health(app)

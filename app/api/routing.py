@@ -18,7 +18,7 @@ from app.api.replays import answered_once
 from app.api.shapes import read_body, read_id, read_query
 from app.core.errors import AppError
 from app.core.permissions import Permission
-from app.db.units import Doorway, Home, Unit
+from app.db.units import Doorway, Entry, Home, Unit
 from app.models.tables import Identified
 from app.services import access_tokens, entrances, tokens, usage
 from app.services.access import require
@@ -116,10 +116,10 @@ def resource(
 
 def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
     secret = credential()
-    unit: Unit | None = None
+    g.entry = None
     try:
         with runtime().units.identify() as door:
-            unit = _enter(door, secret)
+            unit = _enter(door, secret, operation)
             for permission in operation.permissions:
                 require(unit, permission)
             response = _answered(operation, unit.at_home(operation.home), ids)
@@ -127,22 +127,29 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             unit.commit()
             return response
     except Exception as error:
-        if unit is not None:
-            _note_refusal(unit, _status(error))
+        if g.entry is not None:
+            _note_refusal(g.entry, _status(error))
         raise
 
 
-def _enter(door: Doorway, secret: str) -> Unit:
-    """Go in by the key or the token alone, asked anew each time: a revocation holds from the next request on."""
+def _enter(door: Doorway, secret: str, operation: Operation) -> Unit:
+    """Go in by the key or the token alone, asked anew each time: a revocation holds from the next request on.
+
+    From the moment that the key is known, a call that is refused is written down.
+    """
     g.key_holder, g.visitor = None, None
     if access_tokens.looks_like_token(secret):
         base_url, keys = runtime().settings.base_url, runtime().public_keys
         unit, g.visitor = tokens.by_token(door, secret, keys=keys, base_url=base_url, origin=origin())
-        g.actor, g.tenant_id = unit.actor, unit.tenant_id
-        return unit
-    entrance = entrances.by_key(door, secret, peppers=[runtime().pepper], origin=origin())
-    unit = entrance.unit
-    g.actor, g.tenant_id, g.key_holder = unit.actor, unit.tenant_id, entrance.holder
+        g.entry = Entry(unit.tenant_id, unit.placement, unit.actor)
+    else:
+        found = entrances.find_key(door, secret, peppers=runtime().peppers, origin=origin())
+        g.entry = found.entry if found.holder.tenant.status in entrances.OPEN else None
+        unit, g.key_holder = entrances.by_key(door, found), found.holder
+        uses = runtime().key_uses
+        uses.note(found.holder, unit.actor, unit.actor.permissions.intersection(operation.permissions))
+        uses.note_secret(found.holder, secret)
+    g.actor, g.tenant_id = unit.actor, unit.tenant_id
     return unit
 
 
@@ -189,7 +196,7 @@ def _note(unit: Unit, status: int, verdict: str | None = None) -> None:
     usage.note_call(unit, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict)
 
 
-def _note_refusal(refused: Unit, status: int) -> None:
+def _note_refusal(refused: Entry, status: int) -> None:
     """Write the call down in a unit of its own: the request's was rolled back."""
     try:
         with (

@@ -159,3 +159,8 @@ def credential_is_well_formed(text: str) -> bool:
 def credential_hash(credential: str, pepper: bytes) -> bytes:
     """Return the HMAC-SHA-256 under which a credential is kept and found."""
     return hmac.new(pepper, credential.encode(), hashlib.sha256).digest()
+
+
+def pepper_mark(pepper: bytes) -> str:
+    """Return eight characters by which hashes under `pepper` are told from others; it cannot be found from them."""
+    return hashlib.sha256(b"pepper mark:" + pepper).hexdigest()[:8]

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr
     master_key: SecretStr
     key_pepper: SecretStr
+    key_pepper_previous: SecretStr | None = None
 
     database_url: SecretStr
     database_owner_url: SecretStr | None = None
@@ -58,9 +59,11 @@ class Settings(BaseSettings):
             raise ValueError("BASE_URL begins with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("master_key", "key_pepper")
+    @field_validator("master_key", "key_pepper", "key_pepper_previous")
     @classmethod
-    def _thirty_two_bytes(cls, value: SecretStr) -> SecretStr:
+    def _thirty_two_bytes(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
         try:
             raw = base64.b64decode(value.get_secret_value(), validate=True)
         except binascii.Error as error:
@@ -81,6 +84,12 @@ class Settings(BaseSettings):
         if self.web_concurrency > 1 and self.rate_limit_storage_url is None:
             raise ValueError("RATE_LIMIT_STORAGE_URL must be set where WEB_CONCURRENCY is above 1")
         return self
+
+    @property
+    def peppers(self) -> list[bytes]:
+        """The keys under which credentials may be hashed, the present one first."""
+        given = (self.key_pepper, self.key_pepper_previous)
+        return [base64.b64decode(pepper.get_secret_value()) for pepper in given if pepper is not None]
 
     @property
     def host(self) -> str:

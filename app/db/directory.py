@@ -73,8 +73,22 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyAccount:
+    """The service account that a key belongs to, and what bounds its keys."""
+
+    id: UUID
+    name: str
+    active: bool
+    permissions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """An API key as it was found; `expired` and `revoked_at` are for the caller to refuse."""
+    """An API key as it was found by one of its secrets; what ended is for the caller to refuse.
+
+    `secret_ended`: the secret was replaced and its overlap is over; `pepper`: the mark of what it is hashed under;
+    `calls_per_minute`: the key's own limit (None: the plan's); `account`: whose key it is, if no person's.
+    """
 
     key_id: UUID
     name: str
@@ -86,6 +100,11 @@ class KeyHolder:
     maker_permissions: tuple[str, ...]
     tenant: TenantView
     networks: tuple[str, ...]
+    secret_id: UUID
+    secret_ended: bool
+    pepper: str
+    calls_per_minute: int | None
+    account: KeyAccount | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +261,10 @@ def visitor_of(row: "Row[Any]") -> Visitor:
 
 
 def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
-    """Return the key that has one of `hashes`, and set its tenant if it is in force: one round trip."""
+    """Return the key that one of `hashes` opens, and set its tenant if it is in force: one round trip.
+
+    `hashes` are one secret's, under each pepper in use.
+    """
     row = session.execute(text("SELECT * FROM auth.begin_api_key(:hashes)"), {"hashes": hashes}).one_or_none()
     if row is None:
         return None
@@ -257,7 +279,18 @@ def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
         tuple(row.maker_permissions or ()),
         _tenant(row),
         tuple(row.networks),
+        row.secret_id,
+        row.secret_ended,
+        row.pepper,
+        row.calls_per_minute,
+        _account(row),
     )
+
+
+def _account(row: Row[Any]) -> KeyAccount | None:
+    if row.account_id is None:
+        return None
+    return KeyAccount(row.account_id, row.account_name or "", row.account_active, tuple(row.account_permissions or ()))
 
 
 def _tenant(row: "object") -> TenantView:

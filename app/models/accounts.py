@@ -79,17 +79,30 @@ class OwnershipOffer(Identified, Table):
     outcome: Mapped[str | None]
 
 
+class ServiceAccount(Identified, Table):
+    """Whose keys outlive people: a name and the permissions that bound them."""
+
+    __tablename__ = "service_accounts"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    name: Mapped[str]
+    permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    maker_id: Mapped[UUID]
+    maker_label: Mapped[str]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+
 class ApiKey(Identified, Table):
-    """A program's credential, kept as a keyed hash; `hint` is its recognisable beginning."""
+    """A program's credential: what it may do, and until when. It belongs to its maker or to a service account."""
 
     __tablename__ = "api_keys"
     __table_args__ = {"schema": "account"}
     home = Home.ACCOUNT
 
     name: Mapped[str]
-    hint: Mapped[str]
-    secret_hash: Mapped[bytes]
-    pepper_version: Mapped[int]
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     maker_id: Mapped[UUID]
     maker_label: Mapped[str]
@@ -97,6 +110,27 @@ class ApiKey(Identified, Table):
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    service_account_id: Mapped[UUID | None]
+    calls_per_minute: Mapped[int | None]
+
+
+class ApiKeySecret(Identified, Table):
+    """A secret of a key, kept as a keyed hash; the one without `superseded_at` is the present one.
+
+    `hint` is its recognisable beginning, `pepper` the mark of what keyed the hash. A former one works until `ends_at`.
+    """
+
+    __tablename__ = "api_key_secrets"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    key_id: Mapped[UUID]
+    hint: Mapped[str]
+    secret_hash: Mapped[bytes]
+    pepper: Mapped[str]
+    created_at: Mapped[datetime]
+    superseded_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
 
 
 class AccountAuditEvent(AuditColumns, Table):

@@ -84,15 +84,6 @@ def proof_state(unit: Unit, proof: OwnershipProof | None) -> str:
     return "unproven" if proof.proven_at is None else "expired"
 
 
-def keys_last_used(unit: Unit, ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Return when each key last made a call. Needs tenant:keys:read."""
-    require(unit, Permission.KEYS_READ)
-    calls = unit.at_home(Home.CONTENT).session.execute(
-        select(ApiCall.key_id, func.max(ApiCall.at)).where(ApiCall.key_id.in_(set(ids))).group_by(ApiCall.key_id)
-    )
-    return {key_id: at for key_id, at in calls if key_id is not None}
-
-
 def look_over(unit: Unit) -> Overview:
     """Return the tenant in numbers. Needs tenant:overview:read."""
     require(unit, Permission.OVERVIEW_READ)

@@ -26,11 +26,11 @@ CONFIRMED_FOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyEntrance:
-    """A program that came in by its key."""
+class FoundKey:
+    """A key and whom it would let in; nobody has come in yet."""
 
-    unit: Unit
     holder: KeyHolder
+    entry: Entry
 
 
 def by_session(door: Doorway, token: str, slug: str | None) -> Visitor | None:
@@ -101,28 +101,44 @@ def require_open(tenant: TenantView) -> None:
         )
 
 
-def by_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin) -> KeyEntrance:
-    """Go on as the program that holds `secret`: its scopes, less what its maker may no longer do.
-
-    Raises Unauthenticated for anything that is not a key in force, PermissionDenied where it comes from outside the
-    key's networks, TenantClosed for a suspended tenant's.
-    """
+def find_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin) -> FoundKey:
+    """Return the key that `secret` opens, whether it is in force or not. Raises Unauthenticated where there is none."""
     if not crypto.credential_is_well_formed(secret):
         raise Unauthenticated("The API key is not valid.")
     holder = directory.begin_api_key(door.session, [crypto.credential_hash(secret, pepper) for pepper in peppers])
     if holder is None:
         raise Unauthenticated("The API key is not valid.")
+    permissions = frozenset(holder.scopes) & _bounds(holder)
+    label = holder.name if holder.account is None else f"{holder.name} ({holder.account.name})"
+    actor = Actor(ActorKind.KEY, holder.key_id, label, permissions, origin.address, origin.agent, origin.request_id)
+    return FoundKey(holder, Entry(holder.tenant.id, holder.tenant.placement, actor))
+
+
+def _bounds(holder: KeyHolder) -> frozenset[str]:
+    """Return what the key's owner, a service account or else its maker, may do now."""
+    if holder.account is not None:
+        return frozenset(holder.account.permissions)
+    return frozenset() if holder.maker_role is None else granted(holder.maker_role, holder.maker_permissions)
+
+
+def by_key(door: Doorway, found: FoundKey) -> Unit:
+    """Go on as the program that holds the key: its scopes, less what its owner may not do.
+
+    Raises Unauthenticated for a key that is not in force, PermissionDenied where it comes from outside the key's
+    networks, TenantClosed for a suspended tenant's.
+    """
+    holder, actor = found.holder, found.entry.actor
     if holder.revoked_at is not None:
         raise Unauthenticated("The API key was revoked.")
     if holder.expired:
         raise Unauthenticated("The API key has expired.")
-    if holder.maker_role is None:
+    if holder.secret_ended:
+        raise Unauthenticated("This secret of the API key was replaced by a newer one.")
+    if holder.account is not None and not holder.account.active:
+        raise Unauthenticated("The service account of the API key is disabled.")
+    if holder.account is None and holder.maker_role is None:
         raise Unauthenticated("Whoever made the API key is no longer a member.")
-    if not comes_from(origin.address, holder.networks):
-        raise PermissionDenied(f"This API key is not accepted from {origin.address or 'an unknown address'}.")
+    if not comes_from(actor.address, holder.networks):
+        raise PermissionDenied(f"This API key is not accepted from {actor.address or 'an unknown address'}.")
     require_open(holder.tenant)
-    permissions = frozenset(holder.scopes) & granted(holder.maker_role, holder.maker_permissions)
-    actor = Actor(
-        ActorKind.KEY, holder.key_id, holder.name, permissions, origin.address, origin.agent, origin.request_id
-    )
-    return KeyEntrance(door.enter(Entry(holder.tenant.id, holder.tenant.placement, actor), Home.CONTENT), holder)
+    return door.enter(found.entry, Home.CONTENT)

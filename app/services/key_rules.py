@@ -1,10 +1,13 @@
-"""What an API key is held to: the networks that it is used from and how long it lasts."""
+"""What an API key is held to: its name, the networks that it is used from, its limit and how long it lasts."""
 
 import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from app.db.directory import KeyHolder
+
 MOST_NETWORKS = 32
+MOST_CALLS = 60_000
 LONGEST = timedelta(days=5 * 366)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -58,3 +61,40 @@ def end_of(last_day: date, now: datetime) -> datetime:
         raise ValueError("at most five years ahead")
     following = last_day + timedelta(days=1)
     return datetime(following.year, following.month, following.day, tzinfo=UTC)
+
+
+def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> str:
+    """Return revoked, expired or active."""
+    if revoked_at is not None:
+        return "revoked"
+    return "expired" if expires_at is not None and expires_at <= now else "active"
+
+
+def limits_of(holder: KeyHolder) -> int | None:
+    """Return how many calls a minute the key itself is answered; None where the plan alone says so."""
+    return holder.calls_per_minute
+
+
+def check_name(name: str) -> dict[str, str]:
+    """Return what is wrong with a name, by the name of its field."""
+    if not name.strip():
+        return {"name": "must not be empty"}
+    if len(name.strip()) > 80 or any(ord(character) < 32 for character in name):
+        return {"name": "at most 80 characters, on one line"}
+    return {}
+
+
+def check_networks(lines: Sequence[str], problems: dict[str, str]) -> list[str]:
+    """Return networks in their written form; what is wrong with them is added to `problems`."""
+    try:
+        return read_networks(lines)
+    except ValueError as error:
+        problems["networks"] = str(error)
+        return []
+
+
+def check_limit(calls_per_minute: int | None) -> dict[str, str]:
+    """Return what is wrong with a limit, by the name of its field."""
+    if calls_per_minute is not None and not 1 <= calls_per_minute <= MOST_CALLS:
+        return {"calls_per_minute": f"from 1 to {MOST_CALLS:,}, or empty for what the plan says"}
+    return {}

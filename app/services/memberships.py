@@ -193,7 +193,10 @@ def _keep_an_owner(unit: Unit) -> None:
 
 
 def _keys_of(user_id: UUID) -> Select[ApiKey]:
-    wanted = select(ApiKey).where(ApiKey.maker_id == user_id, ApiKey.revoked_at.is_(None))
+    """Keys of service accounts are not the maker's: they outlive people."""
+    wanted = select(ApiKey).where(
+        ApiKey.maker_id == user_id, ApiKey.service_account_id.is_(None), ApiKey.revoked_at.is_(None)
+    )
     return wanted.order_by(ApiKey.created_at, ApiKey.id)
 
 

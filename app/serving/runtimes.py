@@ -10,6 +10,7 @@ from app.core.settings import Settings
 from app.db.units import Units
 from app.graph.gateway import Graph
 from app.services.signing_keys import PublicKeys
+from app.serving.key_uses import KeyUses
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,18 @@ class Runtime:
     settings: Settings
     units: Units
     graph: Graph | None
+    key_uses: KeyUses
     public_keys: PublicKeys = field(default_factory=PublicKeys)
 
     @property
     def pepper(self) -> bytes:
         """The key under which credentials are hashed."""
-        return decode_key(self.settings.key_pepper.get_secret_value())
+        return self.peppers[0]
+
+    @property
+    def peppers(self) -> list[bytes]:
+        """The keys under which credentials may be hashed, the present one first."""
+        return self.settings.peppers
 
     @property
     def master_key(self) -> bytes:

@@ -22,6 +22,7 @@ FILTERS = ("action", "actor", "kind", "from", "until")
 COLUMNS = ("id", "at", "action", "actor_kind", "actor_label", "target_kind", "target_id", "address", "request_id")
 # kind of target -> the page that shows it, and the name of its id there
 TARGETS = {
+    "api_key": ("keys.show", "key_id"),
     "asset": ("assets.show", "asset_id"),
     "finding": ("findings.show", "finding_id"),
     "scan": ("scans.show", "scan_id"),

@@ -2,12 +2,11 @@
 
 import re
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from uuid import UUID
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
-from wtforms import DateField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import DateField, IntegerField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional, StopValidation
 from wtforms.widgets import CheckboxInput, ListWidget
@@ -16,11 +15,12 @@ from app.core.errors import Conflict, Invalid
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.services import api_keys, digests, usage
+from app.services import api_keys, key_secrets, usage
 from app.services.access import may
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.charts import Bar, Chart, Series
+from app.web.key_views import key_callers, shown, shown_one
 from app.web.listings import ROWS
 from app.web.presentation import scope
 from app.web.routing import tenant_blueprint, tenant_page
@@ -64,6 +64,7 @@ class KeyForm(Form):
     )
     last_day = DateField("Last day", [Optional()])
     networks = TextAreaField("Networks")
+    calls_per_minute = IntegerField("Calls per minute", [Optional()])
 
     def validate_lifetime(self, field: SelectField) -> None:
         """Demand the last day where it counts, and refuse it where it would not."""
@@ -79,6 +80,7 @@ class ChangeForm(Form):
 
     name = StringField("Name")
     networks = TextAreaField("Networks")
+    calls_per_minute = IntegerField("Calls per minute", [Optional()])
 
 
 class NameForm(Form):
@@ -90,16 +92,8 @@ class NameForm(Form):
 @tenant_page(blueprint, "/keys", Permission.KEYS_READ, home=Home.ACCOUNT)
 def index(unit: Unit) -> str:
     page = api_keys.list_keys(unit, cursor=request.args.get("after"), size=ROWS)
-    used = digests.keys_last_used(unit, [key.id for key in page.rows])
-    rows = [_shown(unit, key, used) for key in page.rows]
+    rows = shown(unit, page.rows)
     return render_template("keys/index.html", rows=rows, older=page.next_cursor, base_url=runtime().settings.base_url)
-
-
-def _shown(unit: Unit, key: ApiKey, used: dict[UUID, datetime]) -> SimpleNamespace:
-    expired = key.expires_at is not None and key.expires_at <= unit.now()
-    state = "revoked" if key.revoked_at else "expired" if expired else "active"
-    names = ("id", "name", "hint", "scopes", "networks", "maker_label", "created_at", "expires_at", "revoked_at")
-    return SimpleNamespace(**{name: getattr(key, name) for name in names}, state=state, last_used_at=used.get(key.id))
 
 
 @tenant_page(blueprint, "/keys/new", Permission.KEYS_WRITE, home=Home.ACCOUNT, confirmed=True)
@@ -124,13 +118,20 @@ def create(unit: Unit) -> str | tuple[str, int]:
             lifetime=lifetime,
             last_day=form.last_day.data,
             networks=_lines(form.networks.data),
+            calls_per_minute=form.calls_per_minute.data,
         )
     except Invalid as error:
         form.blame(error)
         return render_template("keys/new.html", form=form, notes=NOTES), 422
-    curl = example(issued.secret, issued.key.scopes)
+    return show_secret(issued)
+
+
+def show_secret(issued: key_secrets.IssuedKey, old_ends_at: datetime | None = None) -> str:
+    """Return the page that shows a secret, this once; `old_ends_at`: until when the former one works too."""
+    key = issued.key
+    curl = example(issued.secret, key.scopes)
     return render_template(
-        "keys/created.html", key_id=issued.key.id, name=issued.key.name, secret=issued.secret, curl=curl
+        "keys/created.html", key_id=key.id, name=key.name, secret=issued.secret, curl=curl, old_ends_at=old_ends_at
     )
 
 
@@ -152,7 +153,8 @@ def example(secret: str, scopes: list[str]) -> str:
 @tenant_page(blueprint, "/keys/<uuid:key_id>", Permission.KEYS_READ, home=Home.ACCOUNT)
 def show(unit: Unit, key_id: UUID) -> str:
     key = api_keys.get_key(unit, key_id)
-    return _page(unit, key, ChangeForm(name=key.name, networks="\n".join(key.networks)))
+    form = ChangeForm(name=key.name, networks="\n".join(key.networks), calls_per_minute=key.calls_per_minute)
+    return _page(unit, key, form)
 
 
 @tenant_page(blueprint, "/keys/<uuid:key_id>", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",))
@@ -163,7 +165,13 @@ def change(unit: Unit, key_id: UUID) -> Response | tuple[str, int]:
     try:
         if not form.validate():
             return _page(unit, key, form), 422
-        api_keys.change_key(unit, key_id, name=form.name.data or "", networks=_lines(form.networks.data))
+        api_keys.change_key(
+            unit,
+            key_id,
+            name=form.name.data or "",
+            networks=_lines(form.networks.data),
+            calls_per_minute=form.calls_per_minute.data,
+        )
     except (Invalid, Conflict) as error:
         form.blame(error)
         return _page(unit, key, form), error.status
@@ -180,8 +188,10 @@ def _page(unit: Unit, key: ApiKey, form: ChangeForm) -> str:
         ]
         bars = tuple(Bar(day, (number,), url) for day, number, url in rows)
         chart = Chart("calls", "Calls per day", "calls", (Series("Calls"),), bars)
-    shown = _shown(unit, key, digests.keys_last_used(unit, [key.id]))
-    return render_template("keys/show.html", key=shown, form=form, chart=chart, days=DAYS)
+    present, old = key_callers(unit, key)
+    return render_template(
+        "keys/show.html", key=shown_one(unit, key), form=form, chart=chart, days=DAYS, callers=present, old=old
+    )
 
 
 @tenant_page(blueprint, "/keys/<uuid:key_id>/revocation", Permission.KEYS_WRITE, home=Home.ACCOUNT)
@@ -203,7 +213,4 @@ def revoke(unit: Unit, key_id: UUID) -> Response | tuple[str, int]:
 
 
 def _confirm(unit: Unit, key_id: UUID, form: NameForm) -> str:
-    key = api_keys.get_key(unit, key_id)
-    return render_template(
-        "keys/revocation.html", key=_shown(unit, key, digests.keys_last_used(unit, [key_id])), form=form
-    )
+    return render_template("keys/revocation.html", key=shown_one(unit, api_keys.get_key(unit, key_id)), form=form)

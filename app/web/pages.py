@@ -18,6 +18,7 @@ NOUNS: tuple[str, ...] = (
     "tenants",
     "overviews",
     "keys",
+    "key_rotations",
     "assets",
     "documents",
     "scans",

@@ -68,7 +68,10 @@ FUNCTIONS = {
             "find_login",
             "last_visited",
             "members_seen",
+            "key_scopes_used",
+            "key_uses_of",
             "note_account",
+            "note_key_uses",
             "note_login",
             "open_session",
             "peek_invitation",
@@ -122,7 +125,7 @@ FUNCTIONS = {
         APP,
     ),
     **dict.fromkeys(("sweep_factors",), WORKER),
-    **dict.fromkeys(("audit_key", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
+    **dict.fromkeys(("audit_key", "count_peppers", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER

@@ -58,6 +58,10 @@ ROUTES = {
     "keys.change": "/keys/<key_id>/",
     "keys.revocation": "/keys/<key_id>/revocation",
     "keys.revoke": "/keys/<key_id>/revocation/",
+    "key_rotations.new": "/keys/<key_id>/rotation",
+    "key_rotations.create": "/keys/<key_id>/rotation/",
+    "key_rotations.overlap": "/keys/<key_id>/overlap",
+    "key_rotations.end": "/keys/<key_id>/overlap/",
     "usages.show": "/usage",
     "usages.calls": "/usage/calls",
     "audits.index": "/audit",
@@ -134,11 +138,17 @@ class KeyForm(FlaskForm):
     lifetime = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
     last_day = DateField("Last day")
     networks = TextAreaField("Networks")
+    calls_per_minute = StringField("Calls per minute")
 
 
 class KeyChangeForm(FlaskForm):
     name = StringField("Name", [DataRequired("Must not be empty")])
     networks = TextAreaField("Networks")
+    calls_per_minute = StringField("Calls per minute")
+
+
+class RotationForm(FlaskForm):
+    overlap = SelectField("The old secret works for", choices=[("24", "24 hours more"), ("0", "no longer")])
 
 
 class NameForm(FlaskForm):
@@ -223,8 +233,9 @@ def _overview(done: int) -> dict[str, Any]:
     }
 
 
-def _key(number: int, form: FlaskForm) -> dict[str, Any]:
-    return {"key": s.KEYS[number], "form": form, "chart": s.CHARTS[0][0], "days": 30}
+def _key(number: int, form: FlaskForm, old: Row | None = None) -> dict[str, Any]:
+    shown = {"chart": s.CHARTS[0][0], "days": 30, "callers": [] if number else s.CALLERS, "old": old}
+    return {"key": s.KEYS[number], "form": form, **shown}
 
 
 def _scan(row: Row, **more: Any) -> dict[str, Any]:
@@ -311,11 +322,40 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
             "key_id": s.uid(400),
             "name": "Checkout service",
             "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
+            "old_ends_at": None,
             "curl": "curl https://sentinel.example/api/v1/process \\\n  -H 'Authorization: Bearer sen_live_…' \\\n"
             '  -H \'Content-Type: application/json\' \\\n  -d \'{"user_input": "hello", "user_id": "u1"}\'',
         },
     ),
     "key": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None, name=s.KEYS[0].name))),
+    "key-rotated": (
+        "keys/created.html",
+        lambda: {
+            "key_id": s.uid(400),
+            "name": "Checkout service",
+            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
+            "curl": "curl https://sentinel.example/api/v1/scans -H 'Authorization: Bearer sen_live_…'",
+            "old_ends_at": s.OLD_SECRET.ends_at,
+        },
+    ),
+    "key-overlapping": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None), s.OLD_SECRET)),
+    "key-overlapping-quiet": ("keys/show.html", lambda: _key(1, KeyChangeForm(formdata=None), s.OLD_SECRET_QUIET)),
+    "key-rotation": (
+        "key_rotations/new.html",
+        lambda: {"key": s.KEYS[1], "old": s.OLD_SECRET, "form": RotationForm(formdata=None)},
+    ),
+    "key-rotation-revoked": (
+        "key_rotations/new.html",
+        lambda: {"key": s.KEYS[2], "old": None, "form": RotationForm(formdata=None)},
+    ),
+    "key-overlap": (
+        "key_rotations/overlap.html",
+        lambda: {"key": s.KEYS[0], "old": s.OLD_SECRET, "form": NameForm(formdata=None)},
+    ),
+    "key-overlap-none": (
+        "key_rotations/overlap.html",
+        lambda: {"key": s.KEYS[0], "old": None, "form": NameForm(formdata=None)},
+    ),
     "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
     "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
     "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),

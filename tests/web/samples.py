@@ -138,11 +138,19 @@ KEYS = [
         revoked_at=before(days=1) if n == 2 else None,
         networks=["203.0.113.0/24", "2001:db8::/32"] if n == 0 else [],
         last_used_at=before(minutes=3) if n == 0 else None,
-        last_used_from="203.0.113.9",
+        last_address="203.0.113.9" if n == 0 else "",
+        last_agent="python-httpx/0.28.1" if n == 0 else "",
+        calls_per_minute=600 if n == 0 else None,
         state=("active", "active", "revoked")[n],
     )
     for n, name in enumerate(["Checkout service", "CI pipeline", "Old laptop"])
 ]
+CALLERS = [
+    Row(address="203.0.113.9", agent="python-httpx/0.28.1", last_at=before(minutes=3)),
+    Row(address="2001:db8:17::4a1f:22", agent="", last_at=before(hours=7)),
+]
+OLD_SECRET = Row(hint="sntl_key_8fJ2", since=before(hours=2), ends_at=NOW + timedelta(hours=22), callers=CALLERS[:1])
+OLD_SECRET_QUIET = Row(**{**vars(OLD_SECRET), "callers": []})
 CALLS = [
     Row(
         at=before(seconds=47 * n + 4),

@@ -211,7 +211,7 @@ def test_a_revoked_key_is_left_as_it_is(person: Person) -> None:
     address = issue_key(person)
     person.get(address + "/revocation")
     person.post(address + "/revocation", {"name": "CI"})
-    assert "Name and networks" not in person.get(address).text
+    assert "Name, networks" not in person.get(address).text
     assert person.post(address, {"name": "Other", "networks": ""}).status_code == 409
     assert "<h1>CI</h1>" in person.get(address).text
 
@@ -227,6 +227,8 @@ def test_a_revoked_key_is_left_as_it_is(person: Person) -> None:
         ({"lifetime": "12345"}, "Not a valid choice"),
         ({"networks": "office"}, "is not an address"),
         ({"networks": "0.0.0.0/0"}, "every address"),
+        ({"calls_per_minute": "0"}, "From 1 to 60,000"),
+        ({"calls_per_minute": "many"}, "Not a valid integer"),
     ],
 )
 def test_a_key_that_will_not_do_comes_back(person: Person, given: dict[str, str], words: str) -> None:

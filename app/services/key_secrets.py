@@ -1,0 +1,63 @@
+"""The secrets of API keys: made, found for display, hashed anew under a new pepper."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core import crypto
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.models.accounts import ApiKey, ApiKeySecret
+from app.services import audit
+from app.services.access import require
+
+HINT = 13
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key with its secret, which is not kept."""
+
+    key: ApiKey
+    secret: str
+
+
+def add_secret(unit: Unit, key: ApiKey, pepper: bytes) -> str:
+    """Give a key that has none a present secret; return it, for it is kept as a hash alone."""
+    secret = crypto.new_credential("key")
+    unit.session.add(
+        ApiKeySecret(
+            key_id=key.id,
+            hint=secret[:HINT],
+            secret_hash=crypto.credential_hash(secret, pepper),
+            pepper=crypto.pepper_mark(pepper),
+            created_at=unit.now(),
+        )
+    )
+    unit.session.flush()
+    return secret
+
+
+def present_secrets(unit: Unit, key_ids: Collection[UUID]) -> dict[UUID, ApiKeySecret]:
+    """Return the present secret of each key. Needs tenant:keys:read."""
+    require(unit, Permission.KEYS_READ)
+    wanted = select(ApiKeySecret).where(ApiKeySecret.key_id.in_(set(key_ids)), ApiKeySecret.superseded_at.is_(None))
+    return {secret.key_id: secret for secret in unit.session.scalars(wanted)}
+
+
+def secrets_of(unit: Unit, key_id: UUID) -> list[ApiKeySecret]:
+    """Return a key's secrets, the present one first. Needs tenant:keys:read."""
+    require(unit, Permission.KEYS_READ)
+    wanted = select(ApiKeySecret).where(ApiKeySecret.key_id == key_id)
+    return list(unit.session.scalars(wanted.order_by(ApiKeySecret.created_at.desc(), ApiKeySecret.id.desc())))
+
+
+def rehash_secret(unit: Unit, secret_id: UUID, new_hash: bytes, mark: str) -> None:
+    """Keep a secret, which a call has just shown, under the pepper of that mark; one that was done already stays."""
+    secret = unit.session.get(ApiKeySecret, (unit.tenant_id, secret_id))
+    if secret is None or secret.pepper == mark:
+        return
+    secret.secret_hash, secret.pepper = new_hash, mark
+    audit.record(unit, "api_key.rehash", "api_key", secret.key_id, after={"secret": secret.hint})

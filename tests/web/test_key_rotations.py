@@ -1,0 +1,125 @@
+"""Rotating a key on its pages: the new secret shown once, who still calls with the old one, and its end."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from tests.peers.visitors import Person
+from tests.plugins.servers import Database
+from tests.web.test_pages import issue_key
+
+SECRET = re.compile(r'id="secret-value"[^>]*>([^<]+)<')
+
+
+def issued(person: Person, **given: object) -> tuple[str, str]:
+    """Issue a key by its form; return the address of its page and the secret."""
+    person.get(person.at("/keys/new"))
+    sent = {"name": "CI", "scopes": ["tenant:scans:read"], "lifetime": "90", **given}
+    answer = person.post(person.at("/keys"), sent)
+    found, address = SECRET.search(answer.text), re.search(r'href="([^"]+)">I have copied it', answer.text)
+    assert found is not None and address is not None, answer.text
+    return address.group(1), found.group(1)
+
+
+def rotated(person: Person, address: str, overlap: str = "24") -> str:
+    """Rotate the key by its form; return the new secret."""
+    person.get(f"{address}/rotation")
+    answer = person.post(f"{address}/rotation", {"overlap": overlap})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = SECRET.search(answer.text)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture
+def call(app: Flask) -> Callable[..., int]:
+    """Calls the API with a secret; what was used is written at once."""
+
+    def ask(person: Person, secret: str, agent: str = "nightly/2.1") -> int:
+        headers = {"X-API-Key": secret, "User-Agent": agent}
+        answer = app.test_client().get("/api/v1/scans", base_url=person.base_url, headers=headers)
+        app.extensions["sentinel"].key_uses.flush()
+        return answer.status_code
+
+    return ask
+
+
+def test_a_key_is_rotated_with_an_overlap(person: Person, call: Callable[..., int]) -> None:
+    """The new secret is shown once; the key's page says who still calls with the old one, until it is ended by name."""
+    address, old = issued(person)
+    new = rotated(person, address)
+    page = person.get(address).text
+    assert new not in page and new[:13] in page
+    assert "The old secret still works" in page and "Nobody has called with" in page
+    assert call(person, old, "forgotten/0.9") == 200
+    page = person.get(address).text
+    assert "forgotten/0.9" in page and "Nobody has called with" not in page
+    page = person.get(f"{address}/overlap").text
+    assert "forgotten/0.9" in page and "cannot be undone" in page
+    assert person.post(f"{address}/overlap", {"name": "other"}).status_code == 422
+    assert call(person, old) == 200
+    assert person.post(f"{address}/overlap", {"name": "CI"}).status_code == 303
+    assert call(person, old) == 401 and call(person, new) == 200
+    assert "The old secret still works" not in person.get(address).text
+    assert "No old secret of this key works" in person.get(f"{address}/overlap").text
+
+
+def test_the_last_use_is_shown(person: Person, call: Callable[..., int]) -> None:
+    """List and page say when, from where and by which program a key was used last."""
+    address, secret = issued(person)
+    assert "Nobody yet" in person.get(address).text
+    call(person, secret)
+    assert "from 127.0.0.1" in person.get(person.at("/keys")).text
+    assert "nightly/2.1" in person.get(address).text
+
+
+def test_a_second_rotation_says_what_it_ends(person: Person, call: Callable[..., int]) -> None:
+    """During an overlap the form warns that the older secret ends now, and how many still use it."""
+    address, first = issued(person)
+    second = rotated(person, address)
+    call(person, first)
+    assert "1 caller used it since" in person.get(f"{address}/rotation").text
+    third = rotated(person, address, "0")
+    assert [call(person, secret) for secret in (first, second, third)] == [401, 401, 200]
+
+
+def test_a_key_that_ended_is_not_rotated(person: Person) -> None:
+    """The page of a revoked key offers no rotation, and its form is refused."""
+    address = issue_key(person)
+    person.get(f"{address}/revocation")
+    person.post(f"{address}/revocation", {"name": "CI"})
+    assert "/rotation" not in person.get(address).text
+    page = person.get(f"{address}/rotation")
+    assert page.status_code == 409 and "stays as it is" in page.text
+    assert person.post(f"{address}/rotation", {"overlap": "24"}).status_code == 409
+    assert person.post(f"{address}/rotation", {"overlap": "9999"}).status_code == 422
+
+
+def test_a_user_agent_is_escaped(person: Person, call: Callable[..., int]) -> None:
+    """What a program calls itself is text on the page."""
+    address, secret = issued(person)
+    call(person, secret, "<script>alert(1)</script>")
+    page = person.get(address).text
+    assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
+
+
+def test_no_secret_is_kept(person: Person, postgres_server: Database) -> None:
+    """Neither secret of a rotated key stands in any row of the database."""
+    address, old = issued(person)
+    new = rotated(person, address)
+    with psycopg.connect(postgres_server.superuser) as outside:
+        names = outside.execute(
+            "SELECT schemaname || '.' || tablename FROM pg_tables "
+            "WHERE schemaname IN ('control', 'account', 'shared', 'auth')"
+        ).fetchall()
+        for (name,) in names:
+            for secret in (old, new):
+                found: Any = outside.execute(
+                    f"SELECT count(*) FROM {name} t WHERE t::text LIKE '%%' || %s || '%%'".encode(), [secret[9:]]
+                ).fetchone()
+                assert found[0] == 0, name
