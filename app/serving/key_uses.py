@@ -47,7 +47,7 @@ class KeyUses:
         self._uses: dict[_Caller, KeyUse] = {}
         self._renewed: dict[UUID, _Renewed] = {}
         self._timer: threading.Timer | None = None
-        self._at_exit = False
+        self._at_exit = self._ending = False
 
     def note(self, holder: KeyHolder, actor: Actor, scopes: frozenset[str]) -> None:
         """Remember that the key was used now by this caller, who exercised `scopes`; returns at once."""
@@ -80,14 +80,20 @@ class KeyUses:
             try:
                 self._write(list(uses.values()), list(renewed.values()))
             except SQLAlchemyError as error:
-                log.warning("key_uses.not_written", error=type(error).__name__, uses=len(uses))
+                if not self._ending:
+                    log.warning("key_uses.not_written", error=type(error).__name__, uses=len(uses))
                 with self._lock:
                     self._uses = {**uses, **self._uses}
+
+    def _end(self) -> None:
+        """Write the last batch; where that fails, nobody is left to be told."""
+        self._ending = True
+        self.flush()
 
     def _begin_timer(self) -> None:
         if not self._at_exit:
             self._at_exit = True
-            atexit.register(self.flush)
+            atexit.register(self._end)
         if self._timer is None:
             self._timer = threading.Timer(self._seconds, self.flush)
             self._timer.daemon = True

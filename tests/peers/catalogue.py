@@ -136,7 +136,7 @@ FUNCTIONS = {
     **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
-NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "scopes"})
+NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "permissions", "scopes"})
 
 Connection = psycopg.Connection[Any]
 Check = Callable[[Connection], Iterator[str]]
