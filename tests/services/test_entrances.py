@@ -37,10 +37,12 @@ def visit(made: Made, *, strong: bool = False, through: Made | None = None) -> V
         return found
 
 
-def demote(made: Made) -> None:
-    """Make the tenant's first member an administrator."""
+def demote(made: Made, role: Role = Role.ADMIN) -> None:
+    """Give the tenant's first member a lesser role, beneath another owner."""
     with made.unit(Home.ACCOUNT) as unit:
-        unit.session.query(Membership).update({"role": Role.ADMIN})
+        unit.session.query(Membership).update({"role": role})
+        other = {"user_id": new_id(), "email": "other@example.com", "name": "Other"}
+        unit.session.add(Membership(role=Role.OWNER, created_at=unit.now(), **other))
         unit.commit()
 
 
@@ -82,8 +84,8 @@ def test_permissions_beside_the_roles(units: Units) -> None:
     """An extra permission counts until its last moment and not after it."""
     made = make_tenant(units)
     now = datetime.now(UTC)
+    demote(made, Role.VIEWER)
     with made.unit(Home.ACCOUNT) as unit:
-        unit.session.query(Membership).update({"role": Role.VIEWER})
         for permission, until in (("tenant:scans:write", now + timedelta(hours=1)), ("tenant:audit:read", now)):
             unit.session.add(
                 ExtraPermission(
