@@ -19,6 +19,7 @@ from app.serving.errors import register_errors
 from app.serving.headers import register_headers
 from app.serving.health import register_health
 from app.serving.key_uses import KeyUses
+from app.serving.limits import register_limits
 from app.serving.requests import register_requests
 from app.serving.runtimes import Runtime, install
 from app.web import pages
@@ -58,6 +59,7 @@ def create_app(configuration: Settings | None = None) -> Flask:
     register_headers(app, https=given.base_url.startswith("https://"))
     register_health(app)
     register_errors(app)
+    register_limits(app, given)
     register_presentation(app)
     csrf = CSRFProtect(app)
     register_sessions(app)

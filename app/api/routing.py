@@ -22,6 +22,7 @@ from app.db.units import Doorway, Entry, Home, Unit
 from app.models.tables import Identified
 from app.services import access_tokens, entrances, tokens, usage
 from app.services.access import require
+from app.serving.limits import NoCounter, RateLimited, limit_call
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.tenancy.context import tenant_scope
@@ -84,10 +85,10 @@ def resource(
 ) -> Callable[[View], View]:
     """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs.
 
-    In this order: the key or access token (401, 403 for a closed tenant), `permissions` (403), the ids of the address
-    (404), query and body (400, 413, 415, 422). Then the view gets the unit of `home` first, `body` and `query` by name;
-    its answer is sent with `status`, with an ETag where it is `tagged`. The call is written down: with the view's
-    commit, or by itself where it was refused.
+    In this order: the key or access token (401, 403 for a closed tenant), rate limits (429), `permissions` (403), the
+    ids of the address (404), query and body (400, 413, 415, 422). Then the view gets the unit of `home` first, `body`
+    and `query` by name; its answer is sent with `status`, with an ETag where it is `tagged`. The call is written down:
+    with the view's commit, or by itself where it was refused for anything but its rate.
 
     A POST with an Idempotency-Key is done once, and its answer kept, unless `unkept` says why not: an answer that holds
     a secret is never kept. An update names the view that shows the thing as `current`, and the table of its row as
@@ -120,6 +121,7 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
     try:
         with runtime().units.identify() as door:
             unit = _enter(door, secret, operation)
+            limit_call(unit)
             for permission in operation.permissions:
                 require(unit, permission)
             response = _answered(operation, unit.at_home(operation.home), ids)
@@ -127,7 +129,7 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             unit.commit()
             return response
     except Exception as error:
-        if g.entry is not None:
+        if g.entry is not None and not isinstance(error, RateLimited | NoCounter):  # a refusal must cost little
             _note_refusal(g.entry, _status(error))
         raise
 

@@ -12,6 +12,7 @@ class AppError(Exception):
     status = 500
     code = "internal"
     title = "Something failed on our side"
+    problem_type: str | None = None  # a registered type in place of our own
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+LIMIT = r"^[1-9]\d{0,6}/(second|minute|hour|day)$"
+
 
 class Settings(BaseSettings):
     """Every setting, named as its environment variable in upper case."""
@@ -40,6 +42,13 @@ class Settings(BaseSettings):
     mail_from: str | None = None
     local_mail_dir: Path | None = None
     rate_limit_storage_url: SecretStr | None = None
+    # While the store is away. memory: each process counts by itself, so that a limit is at most as many times as wide
+    # as there are processes, and the service goes on; allow: nothing is limited; refuse: 503 for what is counted.
+    rate_limit_on_store_failure: Literal["memory", "allow", "refuse"] = "memory"
+    # For each client address, whoever it says it is.
+    rate_limit_sign_in: str = Field(default="30/minute", pattern=LIMIT)
+    rate_limit_reset: str = Field(default="20/hour", pattern=LIMIT)
+    rate_limit_sign_up: str = Field(default="20/hour", pattern=LIMIT)
     web_concurrency: int = 1
     trusted_proxies: str = ""
     metrics_token: SecretStr | None = None

@@ -10,6 +10,7 @@ from app.local.graph import GraphServer
 from app.local.ports import Ports
 from app.local.postgres import SUPERUSER, PostgresServer
 from app.local.temporal import TemporalServer
+from app.local.valkey import ValkeyServer
 
 DEMONSTRATION_EMAIL = "demo@example.com"
 
@@ -33,6 +34,7 @@ class Installation:
     postgres: PostgresServer | None
     temporal: TemporalServer | None
     graph: GraphServer | None
+    valkey: ValkeyServer | None = None
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -80,7 +82,10 @@ def plan(
     if not given.get("NEO4J_URI"):
         bolt = GraphServer(data / "graph", keys["graph"], ports.of("graph"), ports.of("graph_http"))
     targets = (ports.of("target"), ports.of("target_tls")) if postgres else ()
-    plan = Installation(state, keys, given, listening, targets, postgres, temporal, bolt)
+    counting = None
+    if int(given.get("WEB_CONCURRENCY") or 1) > 1 and not given.get("RATE_LIMIT_STORAGE_URL"):
+        counting = ValkeyServer(ports.of("valkey"), keys["valkey"], data / "valkey")
+    plan = Installation(state, keys, given, listening, targets, postgres, temporal, bolt, counting)
     plan.settings.update(_settings(plan))
     return plan
 
@@ -95,6 +100,8 @@ def _settings(plan: Installation) -> dict[str, str]:
     if plan.temporal:
         settings["TEMPORAL_ADDRESS"] = plan.temporal.address
         settings["TEMPORAL_NAMESPACE"] = "default"
+    if plan.valkey:
+        settings["RATE_LIMIT_STORAGE_URL"] = plan.valkey.url
     if plan.graph:
         settings["NEO4J_URI"] = plan.graph.uri
         settings["NEO4J_USER"] = graph.USER

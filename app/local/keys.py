@@ -25,6 +25,7 @@ _MADE = {
     "METRICS_TOKEN": _password,
     "DEMONSTRATION_PASSWORD": _password,
     "graph": _password,
+    "valkey": _password,
     "postgres": _password,
     "sentinel_owner": _password,
     "sentinel_app": _password,

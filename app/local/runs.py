@@ -68,6 +68,10 @@ def _start(installation: Installation, supervisor: Supervisor, say: Say) -> None
         supervisor.start(installation.temporal)
     if installation.postgres:
         _start_postgres(installation, supervisor, say)
+    if installation.valkey:
+        supervisor.start(installation.valkey)
+        installation.valkey.wait()
+        say("Valkey counts for all web processes")
     _migrate(installation, say)
     web = _web(installation)
     supervisor.start(web)

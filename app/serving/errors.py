@@ -44,7 +44,7 @@ _OF_STATUS: dict[int, type[AppError]] = {
 def problem(error: AppError) -> Response:
     """Return the problem document of `error`."""
     body: dict[str, object] = {
-        "type": f"https://sentinel.invalid/problems/{error.code}",
+        "type": error.problem_type or f"https://sentinel.invalid/problems/{error.code}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,

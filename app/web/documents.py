@@ -8,7 +8,9 @@ from app.core.errors import Conflict, Invalid, Unavailable
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.services import assets, scans
+from app.services.plans import Rate
 from app.serving.forms import Form
+from app.serving.limits import limit_action
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("documents", __name__)
@@ -29,6 +31,7 @@ def new(_unit: Unit) -> str:
 @tenant_page(blueprint, "/documents", Permission.SCANS_WRITE, methods=("POST",))
 def create(unit: Unit) -> Response | tuple[str, int]:
     """Keep the text, sealed, and scan it."""
+    limit_action(unit, Rate.SCAN_STARTS)
     form = DocumentForm()
     try:
         asset = assets.add_document(unit, name=form.name.data or "", text=form.text.data or "")

@@ -16,7 +16,9 @@ from app.db.units import Unit
 from app.models.scans import Scan
 from app.scanners.catalogue import TOOLS
 from app.services import assets, digests, findings, scans
+from app.services.plans import Rate
 from app.serving.forms import Form
+from app.serving.limits import limit_action
 from app.web.listings import ROWS, id_given, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
@@ -83,6 +85,7 @@ def new(unit: Unit) -> str:
 @tenant_page(blueprint, "/scans", Permission.SCANS_WRITE, methods=("POST",))
 def create(unit: Unit) -> Response | tuple[str, int]:
     """Accept the scan and follow it."""
+    limit_action(unit, Rate.SCAN_STARTS)
     form = ScanForm()
     try:
         scan = scans.start_scan(unit, id_given("asset_id", required=True), tool=form.tool.data or "")
@@ -120,6 +123,7 @@ def cancel(unit: Unit, scan_id: UUID) -> Response:
 @tenant_page(blueprint, "/scans/<uuid:scan_id>/retry", Permission.SCANS_WRITE, methods=("POST",))
 def retry(unit: Unit, scan_id: UUID) -> Response:
     """Start a new scan of the same asset by the same tool."""
+    limit_action(unit, Rate.SCAN_STARTS)
     return redirect(url_for("scans.show", scan_id=scans.retry_scan(unit, scan_id).id), 303)
 
 

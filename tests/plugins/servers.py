@@ -20,6 +20,7 @@ from app.local.graph import GraphServer
 from app.local.postgres import SUPERUSER, PostgresServer
 from app.local.postgres import start as start_postgres
 from app.local.temporal import TemporalServer
+from app.local.valkey import ValkeyServer
 from tests.peers.neo4j import Neo4jHarness
 from tests.plugins.absences import absent
 
@@ -134,6 +135,18 @@ def fresh_database(new_database: Callable[[], Database]) -> Database:
 
 
 @pytest.fixture(scope="session")
+def valkey_server(run_directory: Path) -> Iterator[ValkeyServer]:
+    """A Valkey, in which several processes count the same calls."""
+    server = ValkeyServer(ports.free_port(), secrets.token_urlsafe(16), run_directory / "valkey")
+    server.spawn(run_directory / "valkey.log")
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
 def temporal_server(run_directory: Path) -> Iterator[TemporalServer]:
     """A Temporal development server with its state in memory."""
     server = TemporalServer(ports.free_port(), ports.free_port(), None)
@@ -229,6 +242,10 @@ def settings_of(database: Database, keys: dict[str, str]) -> dict[str, str]:
         "DATABASE_POOL_SIZE": "4",
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
         "WEB_CONCURRENCY": "1",
+        # Every visitor of a test comes from one address.
+        "RATE_LIMIT_SIGN_IN": "10000/minute",
+        "RATE_LIMIT_RESET": "10000/hour",
+        "RATE_LIMIT_SIGN_UP": "10000/hour",
         "DEMONSTRATION": "false",
         **keys,
     }
