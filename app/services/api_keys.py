@@ -10,11 +10,12 @@ from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey
-from app.services import audit
+from app.services import audit, quotas
 from app.services.access import require
 from app.services.key_rules import check_limit, check_name, check_networks, end_of
 from app.services.key_secrets import IssuedKey, add_secret
 from app.services.pages import Page, newest_first
+from app.services.plans import Quota
 from app.tenancy.actors import ActorKind
 
 
@@ -34,7 +35,7 @@ def issue_key(
     It lasts for `lifetime` or through `last_day` (UTC), else for ever; is accepted from `networks` alone where there
     are any; and is answered `calls_per_minute` times a minute (None: what the plan says). Raises Invalid for an empty
     or long name, no or unknown scopes, a lifetime that is not positive, a day that is over, a network that is none, a
-    limit beyond 60,000; PermissionDenied for a scope that the actor lacks.
+    limit beyond 60,000; PermissionDenied for a scope that the actor lacks; QuotaExceeded.
     """
     maker_id = require_person(unit)
     problems = check_name(name) | _scope_problems(scopes) | check_limit(calls_per_minute)
@@ -43,6 +44,7 @@ def issue_key(
     if problems:
         raise Invalid("The key was not issued.", fields=problems)
     require_held(unit, scopes)
+    quotas.require_room(unit, Quota.API_KEYS)
     key = ApiKey(
         name=name.strip(),
         scopes=sorted(set(scopes)),

@@ -15,9 +15,10 @@ from app.core.permissions import GRANTS, Permission, Role, role_named
 from app.db import visits
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership, OwnershipOffer
-from app.services import audit
+from app.services import audit, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
 from app.services.pages import Page, before, count_rows, cut, decode_cursor
+from app.services.plans import Quota
 from app.tenancy.actors import ActorKind
 
 Source = Literal["invitation", "sso", "scim"]
@@ -84,13 +85,15 @@ def count_owners(unit: Unit) -> int:
 def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, source: Source) -> Membership:
     """Make a person a member. Whether they may become one is what `source` has settled: nothing is asked here.
 
-    An open invitation of the address ends. Raises AlreadyMember; PermissionDenied for an owner from a provider.
+    An open invitation of the address ends. Raises AlreadyMember; QuotaExceeded without a free
+    seat; PermissionDenied for an owner from a provider.
     """
     if role is Role.OWNER and source != "invitation":
         raise PermissionDenied("A provider makes nobody an owner.")
     lock_memberships(unit)
     if find_member(unit, user_id) is not None:
         raise AlreadyMember(f"{email} is a member already.")
+    quotas.require_room(unit, Quota.SEATS)
     now = unit.now()
     member = Membership(user_id=user_id, email=email, name=name, role=role, created_at=now)
     unit.session.add(member)

@@ -28,6 +28,11 @@ MOST_REMEMBERED = 10_000
 REFUSALS = Counter("sentinel_rate_limited_total", "Requests refused by a rate limit", ["policy"])
 # endpoint that a form is sent to -> the policy that bounds it for each client address
 ADDRESSED = {
+    "api_signups.register": "sign-up",
+    "api_signups.register_organization": "sign-up",
+    "api_tokens.login": "sign-in",
+    "api_tokens.login_alias": "sign-in",
+    "login_factors.create": "sign-in",
     "logins.create": "sign-in",
     "resets.create": "reset",
     "signups.create": "sign-up",

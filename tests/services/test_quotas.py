@@ -9,15 +9,17 @@ from sqlalchemy import func, select, text
 
 from app.core.errors import QuotaExceeded
 from app.core.ids import new_id
+from app.core.permissions import Role
 from app.db.units import Home, Units
 from app.models.accounts import Membership
 from app.models.plans import QuotaReservation
 from app.models.trails import Effect
 from app.scanners.probes import Artefact
-from app.services import assets, quotas, scans
+from app.services import api_keys, assets, memberships, quotas, scans
 from app.services.plans import Quota
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from tests.peers.programs import issue
 from tests.peers.tenants import Made
 from tests.services.test_plans import override
 
@@ -179,3 +181,18 @@ def test_another_tenants_use_is_not_ours(tenants: Callable[[], Made]) -> None:
     assert (used(one), used(two)) == (1, 0)
     with two.unit(Home.ACCOUNT) as unit:
         assert quotas.count_rows_of(unit, Quota.SEATS) == 1
+
+
+def test_members_and_keys_need_room(tenant: Made, worker_units: Units) -> None:
+    """A member beyond the seats and a key beyond the plan's are refused; a revoked key makes room."""
+    override(tenant, worker_units, "quota", "seats", 1)
+    override(tenant, worker_units, "quota", "api_keys", 1)
+    with tenant.unit(Home.ACCOUNT) as unit, pytest.raises(QuotaExceeded, match="Seats: 1 of 1"):
+        memberships.add_member(unit, new_id(), "new@example.com", "New", Role.VIEWER, source="scim")
+    key_id, _secret = issue(tenant)
+    with pytest.raises(QuotaExceeded, match="API keys: 1 of 1"):
+        issue(tenant)
+    with tenant.unit(Home.ACCOUNT) as unit:
+        api_keys.revoke_key(unit, key_id)
+        unit.commit()
+    issue(tenant)
