@@ -1,5 +1,5 @@
 # `make run` and `make test` need Python 3.11 or later, git and make; everything else they bring themselves.
-.PHONY: run test prove bench check lock screenshots clean-data setup
+.PHONY: run staff test prove bench check lock screenshots clean-data setup
 .SILENT:
 
 WANTED := import sys; sys.exit(sys.version_info[:2] < (3, 11))
@@ -9,6 +9,10 @@ RUN := $(IN)/python -m
 
 run: setup
 	exec $(RUN) app.local run
+
+# A one-use link into the staff console of the installation that runs: make staff EMAIL=you@example.com
+staff: setup
+	exec $(RUN) app.local sentinel staff invite $(EMAIL)
 
 # What is quick: every commit passes it.
 test: check

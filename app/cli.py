@@ -22,6 +22,7 @@ from app.db import directory
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
+from app.platform import commands
 from app.services import accounts, audit_verifications, demonstrations, entrances, signing_keys
 from app.services.accounts import Origin, Signup
 from app.tenancy.actors import Actor, ActorKind
@@ -35,6 +36,10 @@ DAYS = 30
 def main() -> None:
     """Sentinel's commands."""
     configure_logs("WARNING")
+
+
+main.add_command(commands.staff)
+main.add_command(commands.tenants)
 
 
 @main.command()

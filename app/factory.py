@@ -1,4 +1,4 @@
-"""The web process: settings, parts, pages and JSON put together."""
+"""The web processes, the tenants' and the staff's: settings, parts, pages and JSON put together."""
 
 import threading
 from datetime import timedelta
@@ -15,10 +15,12 @@ from app.db.opening import open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import Graph, open_graph
 from app.outbox.wakers import Waker
+from app.platform import logins, records, routing, tenants
 from app.serving.errors import register_errors
 from app.serving.headers import register_headers
 from app.serving.health import register_health
 from app.serving.key_uses import KeyUses
+from app.serving.kit import register_kit
 from app.serving.limits import register_limits
 from app.serving.requests import register_requests
 from app.serving.runtimes import Runtime, install
@@ -39,21 +41,8 @@ def create_app(configuration: Settings | None = None) -> Flask:
     direct = given.database_direct_url.get_secret_value() if given.database_direct_url else url
     waker = Waker(direct)
     units = open_units(given, url, on_effects=waker.wake, application="sentinel web")
-    app = Flask("app", root_path=str(ROOT), static_folder=None, template_folder=str(ROOT / "templates"))
-    app.config.update(
-        SECRET_KEY=given.secret_key.get_secret_value(),
-        SESSION_COOKIE_NAME="__Host-sentinel",
-        SESSION_COOKIE_SECURE=True,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_PATH="/",
-        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
-        SESSION_REFRESH_EACH_REQUEST=False,
-        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
-        MAILBOX=given.local_mail_dir,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
-    )
+    app = _bare_app(given, "__Host-sentinel")
+    app.config["MAILBOX"] = given.local_mail_dir
     install(app, Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0])))
     register_requests(app, given)
     register_headers(app, https=given.base_url.startswith("https://"))
@@ -67,6 +56,49 @@ def create_app(configuration: Settings | None = None) -> Flask:
     pages.register_pages(app)
     resources.register_resources(app, csrf)
     _refuse_privileged_logins(app, units)
+    return app
+
+
+def create_platform_app(configuration: Settings | None = None) -> Flask:
+    """Return the staff's application, with login, cookie and secret of its own. Raises ValueError without them."""
+    given = configuration or settings()
+    if given.database_platform_url is None or given.platform_base_url is None or given.platform_secret_key is None:
+        raise ValueError("DATABASE_PLATFORM_URL, PLATFORM_BASE_URL and PLATFORM_SECRET_KEY must be set")
+    configure_logs(given.log_level)
+    here = given.model_copy(
+        update={"base_url": given.platform_base_url.rstrip("/"), "secret_key": given.platform_secret_key}
+    )
+    units = open_units(here, given.database_platform_url.get_secret_value(), application="sentinel platform")
+    app = _bare_app(here, "__Host-sentinel-staff")
+    install(app, Runtime(here, units, _graph(here), KeyUses(units, here.peppers[0])))
+    register_requests(app, here)
+    register_headers(app, https=here.base_url.startswith("https://"))
+    register_health(app)
+    register_errors(app)
+    register_kit(app)
+    CSRFProtect(app)
+    routing.register_staff(app)
+    for blueprint in (logins.blueprint, tenants.blueprint, records.blueprint):
+        app.register_blueprint(blueprint)
+    _refuse_privileged_logins(app, units)
+    return app
+
+
+def _bare_app(given: Settings, cookie: str) -> Flask:
+    app = Flask("app", root_path=str(ROOT), static_folder=None, template_folder=str(ROOT / "templates"))
+    app.config.update(
+        SECRET_KEY=given.secret_key.get_secret_value(),
+        SESSION_COOKIE_NAME=cookie,
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        SESSION_REFRESH_EACH_REQUEST=False,
+        MAX_CONTENT_LENGTH=LARGEST_REQUEST,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
+    )
     return app
 
 

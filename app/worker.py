@@ -28,8 +28,9 @@ from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
-from app.services.effects import graph_scans, proof_checks
+from app.services.effects import graph_scans, proof_checks, tenant_stops
 from app.services.sealers import Sealer
+from app.services.stewards import Steward
 from app.services.sweepers import Sweeper
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
@@ -66,8 +67,11 @@ class WorkerProcess:
         self._hosts = TenantWorkers(self._worker_of, self.records.open_tenants, cap=given.worker_poll_cap)
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
-        self._sealer = Sealer(self.units, decode_key(given.master_key.get_secret_value()))
-        self._sweeper = Sweeper(self.units)
+        self._threads = (
+            Sealer(self.units, decode_key(given.master_key.get_secret_value())),
+            Sweeper(self.units),
+            Steward(self.units),
+        )
         self._direct = direct
         self._stopping = asyncio.Event()
 
@@ -85,8 +89,8 @@ class WorkerProcess:
         self._mailer = self._make_mailer()
         if self._mailer is not None:
             self._mailer.start()
-        self._sealer.start()
-        self._sweeper.start()
+        for thread in self._threads:
+            thread.start()
         log.info("worker.relays")
         threading.Thread(target=functools.partial(sandbox.warm, *TOOLS), name="warm", daemon=True).start()
         hosting = asyncio.create_task(self._host())
@@ -117,6 +121,7 @@ class WorkerProcess:
             "scan.cancel": dispatcher.cancel,
             "graph.scan": graph_scans(self.units, self.graph),
             "proof.check": proof_checks(self.units),
+            "tenant.stop": tenant_stops(self.units),
         }
         return Relay(self.units, handlers, listen_url=self._direct, poll_seconds=self._settings.relay_poll_seconds)
 
@@ -172,13 +177,10 @@ class WorkerProcess:
         mailing = asyncio.create_task(asyncio.to_thread(self._mailer.stop)) if self._mailer else None
         await asyncio.sleep(_LAST_POLLS_SECONDS)
         self.probes.stop_all()
-        sealing = asyncio.create_task(asyncio.to_thread(self._sealer.stop))
-        sweeping = asyncio.create_task(asyncio.to_thread(self._sweeper.stop))
+        stopping = [asyncio.create_task(asyncio.to_thread(thread.stop)) for thread in self._threads]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
-                await asyncio.wait(
-                    {task for task in (hosting, sealing, sweeping, relaying, mailing) if task is not None}
-                )
+                await asyncio.wait({task for task in (hosting, *stopping, relaying, mailing) if task is not None})
         if self.graph is not None:
             self.graph.close()
         self.units.engines.dispose()

@@ -20,6 +20,8 @@ class Settings(BaseSettings):
     sentinel_env: Literal["development", "production"] = "production"
     base_url: str
     secret_key: SecretStr
+    platform_base_url: str | None = None
+    platform_secret_key: SecretStr | None = None
     master_key: SecretStr
     key_pepper: SecretStr
     key_pepper_previous: SecretStr | None = None

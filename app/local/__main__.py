@@ -1,12 +1,14 @@
-"""`python -m app.local run` and `python -m app.local clean`."""
+"""`python -m app.local run`, `python -m app.local clean` and `python -m app.local sentinel COMMAND …`."""
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from app.local import runs
 from app.local.children import LocalError, end_survivors
+from app.local.installation import command_environment
 from app.local.locks import RunLock
 
 STATE = Path(__file__).resolve().parents[2] / ".local"
@@ -51,11 +53,19 @@ def _agreed(state: Path) -> bool:
     return answer.strip().lower() in ("y", "yes")
 
 
+def _command(arguments: list[str]) -> int:
+    """Run one of Sentinel's commands beside the running installation; return its exit status."""
+    environment = command_environment(STATE, os.environ)
+    return subprocess.run([sys.executable, "-m", "app.cli", *arguments], env=environment, check=False).returncode
+
+
 def main(arguments: list[str]) -> int:
     """Run the command that `arguments` names."""
     commands = {"run": lambda: runs.run(STATE), "clean": clean}
+    if arguments[:1] == ["sentinel"]:
+        return _command(arguments[1:])
     if len(arguments) != 1 or arguments[0] not in commands:
-        print("usage: python -m app.local run | clean", file=sys.stderr)
+        print("usage: python -m app.local run | clean | sentinel COMMAND ...", file=sys.stderr)
         return 2
     return commands[arguments[0]]()
 

@@ -21,6 +21,7 @@ SOURCES = {
     "htmx.js": "node_modules/htmx.org/dist/htmx.min.js",
     "console.css": "static/css/console.css",
     "charts.css": "static/css/charts.css",
+    "staff.css": "static/css/staff.css",
     "theme.js": "static/js/theme.js",
     "console.js": "static/js/console.js",
     "live.js": "static/js/live.js",

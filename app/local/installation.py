@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.local import graph, roles
+from app.local import keys as keys_of
 from app.local.graph import GraphServer
 from app.local.ports import Ports
 from app.local.postgres import SUPERUSER, PostgresServer
@@ -31,6 +32,7 @@ class Installation:
     given: Mapping[str, str]
     listening: socket.socket
     target_ports: tuple[int, ...]
+    platform_port: int | None
     postgres: PostgresServer | None
     temporal: TemporalServer | None
     graph: GraphServer | None
@@ -82,10 +84,11 @@ def plan(
     if not given.get("NEO4J_URI"):
         bolt = GraphServer(data / "graph", keys["graph"], ports.of("graph"), ports.of("graph_http"))
     targets = (ports.of("target"), ports.of("target_tls")) if postgres else ()
+    staff = ports.of("platform") if postgres or given.get("DATABASE_PLATFORM_URL") else None
     counting = None
     if int(given.get("WEB_CONCURRENCY") or 1) > 1 and not given.get("RATE_LIMIT_STORAGE_URL"):
         counting = ValkeyServer(ports.of("valkey"), keys["valkey"], data / "valkey")
-    plan = Installation(state, keys, given, listening, targets, postgres, temporal, bolt, counting)
+    plan = Installation(state, keys, given, listening, targets, staff, postgres, temporal, bolt, counting)
     plan.settings.update(_settings(plan))
     return plan
 
@@ -97,6 +100,9 @@ def _settings(plan: Installation) -> dict[str, str]:
     settings["BIND"] = f"fd://{plan.listening.fileno()}"
     settings.setdefault("WEB_CONCURRENCY", "1")
     settings["PYTHONUNBUFFERED"] = "1"
+    if plan.platform_port:
+        settings["PLATFORM_PORT"] = str(plan.platform_port)
+        settings.setdefault("PLATFORM_BASE_URL", f"http://localhost:{plan.platform_port}")
     if plan.temporal:
         settings["TEMPORAL_ADDRESS"] = plan.temporal.address
         settings["TEMPORAL_NAMESPACE"] = "default"
@@ -108,7 +114,7 @@ def _settings(plan: Installation) -> dict[str, str]:
         settings["NEO4J_PASSWORD"] = plan.graph.password
         settings["NEO4J_DATABASE"] = graph.DATABASE
     if plan.postgres:
-        for name in ("SECRET_KEY", "MASTER_KEY", "KEY_PEPPER", "METRICS_TOKEN"):
+        for name in ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER", "METRICS_TOKEN"):
             settings.setdefault(name, plan.keys[name])
         settings.setdefault("BASE_URL", f"http://localhost:{plan.port}")
         settings["SENTINEL_ENV"] = "development"
@@ -118,4 +124,23 @@ def _settings(plan: Installation) -> dict[str, str]:
         settings["DEMONSTRATION_PASSWORD"] = plan.keys["DEMONSTRATION_PASSWORD"]
         if not plan.given.get("SMTP_URL"):
             settings["LOCAL_MAIL_DIR"] = str(plan.state / "data" / "mail")
+    return settings
+
+
+def command_environment(state: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command beside a running installation: the platform's login, where Postgres is ours."""
+    settings = dict(given)
+    if given.get("DATABASE_URL"):
+        return settings
+    kept = keys_of.load(state / "secrets.json")
+    url = PostgresServer(state / "data" / "postgres", kept).url("sentinel_platform")
+    settings |= {name: kept[name] for name in ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")}
+    used = Ports(state / "ports.json")
+    settings |= {
+        "SENTINEL_ENV": "development",
+        "DATABASE_URL": url,
+        "DATABASE_PLATFORM_URL": url,
+        "BASE_URL": f"http://localhost:{used.kept('web')}",
+        "PLATFORM_BASE_URL": f"http://localhost:{used.kept('platform')}",
+    }
     return settings

@@ -20,6 +20,7 @@ def _password() -> str:
 
 _MADE = {
     "SECRET_KEY": _key,
+    "PLATFORM_SECRET_KEY": _key,
     "MASTER_KEY": _key,
     "KEY_PEPPER": _key,
     "METRICS_TOKEN": _password,

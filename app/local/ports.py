@@ -72,6 +72,10 @@ class Ports:
             port = free_port()
         return self._keep(name, port)
 
+    def kept(self, name: str) -> int:
+        """The port that `name` has had; 0 where it never had one."""
+        return self._kept.get(name, 0)
+
     def web(self, wanted: str | None, say: Callable[[str], None]) -> socket.socket:
         """A socket that listens for the web process, so that nobody can come between choosing and using the port.
 

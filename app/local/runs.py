@@ -80,6 +80,9 @@ def _start(installation: Installation, supervisor: Supervisor, say: Say) -> None
     if installation.demonstration:
         password = installation.keys["DEMONSTRATION_PASSWORD"]
         print(f"          sign in as {DEMONSTRATION_EMAIL} with the password {password}", flush=True)
+    if installation.platform_port:
+        supervisor.start(_platform(installation))
+        say(f"the staff console is at {installation.settings['PLATFORM_BASE_URL']} (make staff EMAIL=… lets you in)")
     if installation.graph:
         supervisor.start(installation.graph)
     if installation.target_ports:
@@ -149,10 +152,10 @@ def _migrate(installation: Installation, say: Say) -> None:
 
 
 def _code_of(*directories: str) -> str:
-    """A hash of the Python files below `directories`."""
+    """A hash of the Python and SQL files below `directories`."""
     total = hashlib.sha256()
     for directory in directories:
-        for path in sorted((ROOT / directory).rglob("*.py")):
+        for path in sorted(path for path in (ROOT / directory).rglob("*.*") if path.suffix in (".py", ".sql")):
             total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return total.hexdigest()
 
@@ -163,6 +166,13 @@ def _web(installation: Installation) -> Program:
     command = of_procfile("web", (ROOT / "Procfile").read_text())
     url = f"http://127.0.0.1:{installation.port}/health"
     return Program("web", command, environment, url, (installation.listening.fileno(),))
+
+
+def _platform(installation: Installation) -> Program:
+    environment = installation.environment("sentinel_platform")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    command = of_procfile("platform", (ROOT / "Procfile").read_text())
+    return Program("platform", command, environment, f"http://127.0.0.1:{installation.platform_port}/health")
 
 
 def _target(installation: Installation) -> Program:

@@ -22,6 +22,8 @@ class Tenant(Itself, Table):
     status: Mapped[str]
     trial_ends_at: Mapped[datetime | None]
     status_reason: Mapped[str | None]
+    deleted_at: Mapped[datetime | None]
+    purge_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

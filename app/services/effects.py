@@ -10,7 +10,7 @@ from app.graph.gateway import Graph
 from app.graph.projections import project_scan
 from app.models.assets import Asset
 from app.outbox.relay import Delivery, Handler, Postponed
-from app.services import proofs
+from app.services import proofs, scans
 from app.services.pictures import scan_picture
 from app.tenancy.actors import system_actor
 
@@ -66,3 +66,14 @@ def graph_scans(units: Units, graph: Graph | None) -> Handler:
             raise Postponed from error
 
     return project
+
+
+def tenant_stops(units: Units) -> Handler:
+    """Return the handler of `tenant.stop`: cancels the scans of a tenant that was closed."""
+
+    def stop(_delivery: Delivery) -> None:
+        with units.open(Home.CONTENT, WORKER) as unit:
+            scans.stop_scans(unit)
+            unit.commit()
+
+    return stop

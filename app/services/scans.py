@@ -13,6 +13,7 @@ from app.core.settings import settings
 from app.db import directory
 from app.db.units import Home, Unit
 from app.models.scans import Engagement, Scan, ScanStep
+from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
@@ -158,13 +159,17 @@ def cancel_scan(unit: Unit, scan_id: UUID) -> Scan:
     """Cancel the scan wherever it stands; one that is over stays as it is. Needs tenant:scans:write."""
     require(unit, Permission.SCANS_WRITE)
     scan = get_scan(unit, scan_id)
-    was = scan.status
-    if _move(unit, scan_id, ("queued", "running"), "cancelled"):
-        audit.record(unit, "scan.cancel", "scan", scan_id, before={"status": was}, after={"status": "cancelled"})
-        request_effect(unit, "scan.cancel", {"scan_id": str(scan_id), "workflow_id": scan.workflow_id})
-        request_effect(unit, "scan.dispatch", {})
+    _cancel(unit, scan)
     unit.session.refresh(scan)
     return scan
+
+
+def _cancel(unit: Unit, scan: Scan) -> None:
+    was = scan.status
+    if _move(unit, scan.id, ("queued", "running"), "cancelled"):
+        audit.record(unit, "scan.cancel", "scan", scan.id, before={"status": was}, after={"status": "cancelled"})
+        request_effect(unit, "scan.cancel", {"scan_id": str(scan.id), "workflow_id": scan.workflow_id})
+        request_effect(unit, "scan.dispatch", {})
 
 
 def retry_scan(unit: Unit, scan_id: UUID) -> Scan:
@@ -188,6 +193,17 @@ def _move(unit: Unit, scan_id: UUID, before: tuple[str, ...], after: str, **valu
 
 
 # What the worker does. None of these asks for a permission: they carry out what was allowed when it was accepted.
+
+
+def stop_scans(unit: Unit) -> int:
+    """Cancel every scan that is not over, if the tenant is closed; return how many."""
+    status = unit.at_home(Home.ACCOUNT).session.get_one(Tenant, unit.tenant_id).status
+    if status in ("trial", "active"):
+        return 0
+    waiting = unit.session.scalars(select(Scan).where(Scan.status.in_(("queued", "running")))).all()
+    for scan in waiting:
+        _cancel(unit, scan)
+    return len(waiting)
 
 
 def admit_scans(unit: Unit) -> list[AdmittedScan]:

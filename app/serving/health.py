@@ -29,10 +29,15 @@ def health() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """Which parts answer. 503 without the database; graph and Temporal may be down: work is accepted and waits."""
-    parts = {"database": _database(), "temporal": _temporal(), "graph": _graph()}
-    status = 200 if parts["database"] == "ok" else 503
-    state = "ready" if all(part == "ok" for part in parts.values()) else "degraded" if status == 200 else "down"
-    return Response(json.dumps({"status": state, "parts": parts}), status=status, mimetype="application/json")
+    found = parts()
+    status = 200 if found["database"] == "ok" else 503
+    state = "ready" if all(part == "ok" for part in found.values()) else "degraded" if status == 200 else "down"
+    return Response(json.dumps({"status": state, "parts": found}), status=status, mimetype="application/json")
+
+
+def parts() -> dict[str, str]:
+    """Return of each part that we lean on whether it answers: ok, down or not configured."""
+    return {"database": _database(), "temporal": _temporal(), "graph": _graph()}
 
 
 def _database() -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 class ActorKind(StrEnum):
     USER = "user"
     KEY = "key"
+    STAFF = "staff"
     SYSTEM = "system"
 
 

@@ -42,7 +42,7 @@ GRANTS = {
 BY_WORKER = {"control.plan_overrides": frozenset({"INSERT", "UPDATE"})}
 
 # Who may call what in `auth`; triggers are called by nobody.
-APP, WORKER = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"})
+APP, WORKER, PLATFORM = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"}), frozenset({"sentinel_platform"})
 FUNCTIONS = {
     **dict.fromkeys(
         (
@@ -126,6 +126,28 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("sweep_factors",), WORKER),
     **dict.fromkeys(("audit_key", "count_peppers", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
+    **dict.fromkeys(
+        (
+            "staff_backlog",
+            "staff_close_session",
+            "staff_disable",
+            "staff_figures",
+            "staff_find_login",
+            "staff_invite",
+            "staff_list",
+            "staff_log",
+            "staff_note",
+            "staff_note_failure",
+            "staff_open_session",
+            "staff_order",
+            "staff_peek_link",
+            "staff_redeem_link",
+            "staff_session",
+            "staff_tenants",
+        ),
+        PLATFORM,
+    ),
+    **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER

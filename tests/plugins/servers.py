@@ -240,6 +240,8 @@ def settings_of(database: Database, keys: dict[str, str]) -> dict[str, str]:
         "DATABASE_WORKER_URL": database.worker,
         "DATABASE_PLATFORM_URL": database.platform,
         "DATABASE_POOL_SIZE": "4",
+        "PLATFORM_BASE_URL": "http://staff.localhost:8001",
+        "PLATFORM_SECRET_KEY": keys["SECRET_KEY"][::-1],
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
         "WEB_CONCURRENCY": "1",
         # Every visitor of a test comes from one address.

@@ -1,0 +1,321 @@
+"""The platform's staff in the directory: signing in, what they see of tenants, what they order; no tenant's data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class StaffLogin:
+    """What a member of staff's sign-in is checked against; without an id for an unknown address."""
+
+    staff_id: UUID | None
+    name: str | None
+    password_hash: str | None
+    factor: bytes | None
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member of staff who is signed in."""
+
+    id: UUID
+    email: str
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StaffAccount:
+    """A member of staff, in force or not."""
+
+    email: str
+    name: str
+    created_at: datetime
+    disabled_at: datetime | None
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantRow:
+    """A tenant as the platform sees it: what it is and how busy, nothing that it holds."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+    plan: str
+    status: str
+    status_reason: str | None
+    level: str
+    created_at: datetime
+    trial_ends_at: datetime | None
+    deleted_at: datetime | None
+    purge_at: datetime | None
+    members: int
+    api_keys: int
+    scans_queued: int
+    scans_running: int
+    effects: int
+    oldest_effect: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSearch:
+    """Which tenants: words in name, slug or the whole id; empty parts fit all."""
+
+    words: str = ""
+    plan: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffEvent:
+    """Something that staff did, with how far an order has come; `waiting` until the worker has carried it out."""
+
+    id: UUID
+    at: datetime
+    staff_label: str
+    action: str
+    tenant_id: UUID | None
+    slug: str | None
+    reason: str | None
+    detail: dict[str, Any] | None
+    address: str | None
+    done_at: datetime | None
+    waiting: bool
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How many tenants have a status and a plan."""
+
+    status: str
+    plan: str
+    tenants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much work of one kind waits, and since when the oldest."""
+
+    part: str
+    waiting: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What staff asked for, in the hands of the worker; `attempts` counts from 1."""
+
+    id: UUID
+    tenant_id: UUID
+    staff_id: UUID | None
+    staff_label: str
+    action: str
+    reason: str
+    detail: dict[str, Any]
+    address: str | None
+    agent: str | None
+    request_id: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order as it is given: by whom, for which tenant, what and why."""
+
+    id: UUID
+    staff_id: UUID | None
+    staff_label: str
+    tenant_id: UUID
+    action: str
+    reason: str
+    detail: Mapping[str, Any]
+    address: str | None
+    agent: str | None
+    request_id: str | None
+
+
+def invite(session: Session, token_hash: bytes, email: str, lasts: timedelta) -> None:
+    """Keep a one-use link's hash, which makes a member of staff of whoever holds the link."""
+    call = text("SELECT auth.staff_invite(:hash, :email, :lasts)")
+    session.execute(call, {"hash": token_hash, "email": email, "lasts": lasts})
+
+
+def peek_link(session: Session, token_hash: bytes) -> str | None:
+    """Return the address that a link in force is for; nothing is changed."""
+    found: str | None = session.execute(text("SELECT auth.staff_peek_link(:hash)"), {"hash": token_hash}).scalar_one()
+    return found
+
+
+def redeem_link(
+    session: Session, token_hash: bytes, staff_id: UUID, *, name: str, password_hash: str, factor: bytes, step: int
+) -> tuple[UUID, str] | None:
+    """Make the member of staff, or set their password and factor anew. None where the link is not in force."""
+    row = session.execute(
+        text("SELECT staff_id, email FROM auth.staff_redeem_link(:hash, :id, :name, :password, :factor, :step)"),
+        {"hash": token_hash, "id": staff_id, "name": name, "password": password_hash, "factor": factor, "step": step},
+    ).one_or_none()
+    return None if row is None else (row.staff_id, row.email)
+
+
+def find_login(session: Session, email: str) -> StaffLogin:
+    """Return what a sign-in with this address is checked against."""
+    row = session.execute(text("SELECT * FROM auth.staff_find_login(:email)"), {"email": email}).one()
+    return StaffLogin(**row._mapping)
+
+
+def note_failure(session: Session, email: str) -> None:
+    """Count a failed sign-in; the fifth in a row locks for 30 seconds, each further one for twice as long."""
+    session.execute(text("SELECT auth.staff_note_failure(:email)"), {"email": email})
+
+
+def open_session(
+    session: Session,
+    staff_id: UUID,
+    *,
+    step: int,
+    token_hash: bytes,
+    session_id: UUID,
+    lasts: timedelta,
+    idle: timedelta,
+    address: str | None,
+    agent: str | None,
+) -> bool:
+    """Open a session by a code of the time step `step`; False where that code, or a later one, was used before."""
+    call = text("SELECT auth.staff_open_session(:staff, :step, :hash, :id, :lasts, :idle, :address, :agent)")
+    values = {"staff": staff_id, "step": step, "hash": token_hash, "id": session_id, "lasts": lasts, "idle": idle}
+    return bool(session.execute(call, {**values, "address": address, "agent": agent}).scalar_one())
+
+
+def member(session: Session, token_hash: bytes) -> Member | None:
+    """Return who is signed in with this token."""
+    row = session.execute(text("SELECT * FROM auth.staff_session(:hash)"), {"hash": token_hash}).one_or_none()
+    return None if row is None else Member(row.staff_id, row.email, row.name, row.since)
+
+
+def close_session(session: Session, token_hash: bytes) -> None:
+    """End a session."""
+    session.execute(text("SELECT auth.staff_close_session(:hash)"), {"hash": token_hash})
+
+
+def disable(session: Session, email: str) -> bool:
+    """Let a member of staff in no more, and end their sessions; False where there is none."""
+    return bool(session.execute(text("SELECT auth.staff_disable(:email)"), {"email": email}).scalar_one())
+
+
+def list_staff(session: Session) -> list[StaffAccount]:
+    """Return all members of staff, by address."""
+    return [StaffAccount(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_list()"))]
+
+
+def note(
+    session: Session,
+    event_id: UUID,
+    who: str,
+    action: str,
+    reason: str | None,
+    *,
+    address: str | None,
+    agent: str | None,
+    request_id: str | None,
+) -> None:
+    """Write down what a member of staff did."""
+    call = text("SELECT auth.staff_note(:id, :who, :action, :reason, :address, :agent, :request)")
+    values = {"id": event_id, "who": who, "action": action, "reason": reason}
+    session.execute(call, {**values, "address": address, "agent": agent, "request": request_id})
+
+
+def log(
+    session: Session, *, tenant_id: UUID | None = None, before: tuple[datetime, UUID] | None = None, most: int = 50
+) -> list[StaffEvent]:
+    """Return what staff did, newest first, of one tenant or of all; `before` is the last one already shown."""
+    at, event_id = before or (None, None)
+    rows = session.execute(
+        text("SELECT * FROM auth.staff_log(:tenant, :at, :id, :most)"),
+        {"tenant": tenant_id, "at": at, "id": event_id, "most": most},
+    )
+    return [StaffEvent(**row._mapping) for row in rows]
+
+
+def tenants(
+    session: Session, wanted: TenantSearch, *, after: tuple[str, UUID] | None = None, most: int = 50
+) -> list[TenantRow]:
+    """Return tenants by name; `after` is the last one already shown."""
+    name, last_id = after or (None, None)
+    rows = session.execute(
+        text("SELECT * FROM auth.staff_tenants(:words, :plan, :status, NULL, :name, :id, :most)"),
+        {
+            "words": wanted.words,
+            "plan": wanted.plan,
+            "status": wanted.status,
+            "name": name,
+            "id": last_id,
+            "most": most,
+        },
+    )
+    return [TenantRow(**row._mapping) for row in rows]
+
+
+def tenant(session: Session, tenant_id: UUID) -> TenantRow | None:
+    """Return the tenant."""
+    call = text("SELECT * FROM auth.staff_tenants('', '', '', :tenant, NULL, NULL, 1)")
+    row = session.execute(call, {"tenant": tenant_id}).one_or_none()
+    return None if row is None else TenantRow(**row._mapping)
+
+
+def figures(session: Session) -> list[Figure]:
+    """Return how many tenants have each status and plan."""
+    return [Figure(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_figures()"))]
+
+
+def backlog(session: Session) -> list[Backlog]:
+    """Return what waits to be done, of each kind."""
+    return [Backlog(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_backlog()"))]
+
+
+_ORDER = text(
+    "SELECT auth.staff_order(:id, :staff, :who, :tenant, :action, :reason, :detail, :address, :agent, :request)"
+).bindparams(bindparam("detail", type_=JSONB()), bindparam("reason", type_=Text()))
+
+
+def order(session: Session, given: NewOrder) -> bool:
+    """Put an order on record; a suspension holds with the commit. False for no such tenant or no such move."""
+    values = {
+        "id": given.id,
+        "staff": given.staff_id,
+        "who": given.staff_label,
+        "tenant": given.tenant_id,
+        "action": given.action,
+        "reason": given.reason,
+        "detail": dict(given.detail),
+        "address": given.address,
+        "agent": given.agent,
+        "request": given.request_id,
+    }
+    return bool(session.execute(_ORDER, values).scalar_one())
+
+
+def claim_orders(session: Session, most: int, lease: timedelta) -> list[Order]:
+    """Take the oldest order of each tenant, at most `most`, until `lease` is over. The worker's."""
+    rows = session.execute(text("SELECT * FROM auth.claim_orders(:most, :lease)"), {"most": most, "lease": lease})
+    return [Order(**row._mapping) for row in rows]
+
+
+def settle_order(session: Session, order_id: UUID, *, again: timedelta | None, problem: str | None) -> None:
+    """Mark an order as done (with what was wrong, if it was refused), or as due again. The worker's."""
+    call = text("SELECT auth.settle_order(:id, :again, :problem)")
+    session.execute(call, {"id": order_id, "again": again, "problem": problem})
+
+
+def trials_over(session: Session, most: int = 100) -> list[UUID]:
+    """Return tenants whose trial has ended. The worker's."""
+    return list(session.scalars(text("SELECT auth.trials_over(:most)"), {"most": most}))

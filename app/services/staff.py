@@ -1,0 +1,221 @@
+"""The platform's staff: one-use links, signing in with password and second factor, orders."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NoReturn
+from uuid import UUID
+
+import pyotp
+
+from app.core import crypto
+from app.core.errors import Conflict, Invalid, NotFound, TooManyRequests, Unauthenticated
+from app.core.ids import new_id
+from app.db import staff as directory
+from app.db.staff import Member, NewOrder
+from app.db.units import Doorway
+from app.services.accounts import Origin, line_problem, normal_email
+from app.services.lifecycles import PLANS, checked_reason
+from app.services.passwords import LONGEST_PASSWORD, password_problem
+
+LINK_LASTS = timedelta(hours=24)
+SESSION_LASTS = timedelta(hours=12)
+SESSION_IDLE = timedelta(minutes=30)
+PERIOD = 30
+WRONG = "The address, the password or the code is wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a newcomer to the staff tells; `factor` is the secret that was shown, `code` what their app makes of it."""
+
+    name: str
+    password: str
+    factor: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a member of staff wants done to a tenant, and why."""
+
+    tenant_id: UUID
+    action: str
+    reason: str
+    detail: Mapping[str, Any]
+
+
+def invite(door: Doorway, email: str) -> str:
+    """Return the token of a one-use link that makes a member of staff, or sets their password and factor anew.
+
+    It lasts for 24 hours. Raises Invalid for what is no address.
+    """
+    try:
+        address = normal_email(email)
+    except ValueError:
+        raise Invalid("The link was not made.", fields={"email": "not an e-mail address"}) from None
+    token = crypto.new_token()
+    directory.invite(door.session, crypto.token_hash(token), address, LINK_LASTS)
+    return token
+
+
+def invited(door: Doorway, token: str) -> str:
+    """Return the address that the link is for. Raises NotFound where it is not in force."""
+    found = directory.peek_link(door.session, crypto.token_hash(token))
+    if found is None:
+        raise NotFound("This link was used already, or its time is over.")
+    return found
+
+
+def new_factor() -> str:
+    """Return a new secret for an authenticator app (RFC 6238), in base32."""
+    return pyotp.random_base32()
+
+
+def factor_address(factor: str, email: str) -> str:
+    """Return the address that an authenticator app reads from the QR code."""
+    return pyotp.TOTP(factor).provisioning_uri(name=email, issuer_name="Sentinel staff")
+
+
+def enrol(door: Doorway, token: str, given: Enrolment, *, master_key: bytes, origin: Origin) -> str:
+    """Make the member of staff that the link is for, or set their password and factor anew; return the address.
+
+    Raises NotFound where the link is not in force, Invalid with a word for each field that will not do.
+    """
+    email = invited(door, token)
+    problems: dict[str, str] = {}
+    if problem := line_problem(given.name, 120):
+        problems["name"] = problem
+    if problem := password_problem(given.password, (email,)):
+        problems["password"] = problem
+    step = matching_step(given.factor, given.code, datetime.now(UTC))
+    if step is None:
+        problems["code"] = "not the code that your app shows now"
+    if problems or step is None:
+        raise Invalid("Some fields need another value.", fields=problems)
+    staff_id = new_id()
+    sealed = crypto.seal(master_key, given.factor.encode(), email.encode())
+    done = directory.redeem_link(
+        door.session,
+        crypto.token_hash(token),
+        staff_id,
+        name=given.name.strip(),
+        password_hash=crypto.hash_password(given.password),
+        factor=sealed,
+        step=step,
+    )
+    if done is None:
+        raise NotFound("This link was used already, or its time is over.")
+    _note(door, email, "staff.enrol", origin)
+    return email
+
+
+def sign_in(door: Doorway, email: str, password: str, code: str, *, master_key: bytes, origin: Origin) -> str:
+    """Open a session; return its token. Raises Unauthenticated alike for an unknown address and anything wrong.
+
+    The caller commits the doorway in either case, so that failures are counted.
+    """
+    try:
+        address = normal_email(email)
+    except ValueError:
+        address = ""
+    login = directory.find_login(door.session, address)
+    if login.locked:
+        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash or _decoy())
+    if login.staff_id is None or login.factor is None or not matches:
+        _refuse(door, address, origin)
+    factor = crypto.unseal(master_key, login.factor, address.encode()).decode()
+    step = matching_step(factor, code, datetime.now(UTC))
+    if step is None:
+        _refuse(door, address, origin)
+    token = crypto.new_token()
+    opened = directory.open_session(
+        door.session,
+        login.staff_id,
+        step=step,
+        token_hash=crypto.token_hash(token),
+        session_id=new_id(),
+        lasts=SESSION_LASTS,
+        idle=SESSION_IDLE,
+        address=origin.address,
+        agent=(origin.agent or "")[:300],
+    )
+    if not opened:
+        _refuse(door, address, origin)
+    _note(door, address, "staff.sign-in", origin)
+    return token
+
+
+def _refuse(door: Doorway, address: str, origin: Origin) -> NoReturn:
+    directory.note_failure(door.session, address)
+    _note(door, address or "nobody", "staff.sign-in-failed", origin)
+    raise Unauthenticated(WRONG)
+
+
+def sign_out(door: Doorway, token: str) -> None:
+    """End the session."""
+    directory.close_session(door.session, crypto.token_hash(token))
+
+
+def member_of(door: Doorway, token: str) -> Member | None:
+    """Return who is signed in."""
+    return directory.member(door.session, crypto.token_hash(token))
+
+
+def matching_step(factor: str, code: str, now: datetime) -> int | None:
+    """Return the time step that `code` belongs to, the present one or a neighbour; None where it is wrong."""
+    totp = pyotp.TOTP(factor)
+    present = int(now.timestamp()) // PERIOD
+    found = None
+    for step in (present - 1, present, present + 1):
+        if secrets.compare_digest(totp.generate_otp(step), "".join(code.split())):
+            found = step
+    return found
+
+
+def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UUID:
+    """Put an order on record; the worker carries it out, a suspension holds from the commit on. Returns its id.
+
+    `who` is a member of staff, or the name that a command was given. Raises Invalid for no reason or an unknown plan,
+    Conflict where there is no such tenant, or the tenant is not in a state for it.
+    """
+    reason = checked_reason(wish.reason)
+    if wish.action == "tenant.change-plan" and wish.detail.get("plan") not in PLANS:
+        raise Invalid("There is no such plan.", fields={"plan": "choose one of " + ", ".join(PLANS)})
+    order_id = new_id()
+    given = NewOrder(
+        order_id,
+        None if isinstance(who, str) else who.id,
+        who if isinstance(who, str) else who.email,
+        wish.tenant_id,
+        wish.action,
+        reason,
+        wish.detail,
+        origin.address,
+        origin.agent,
+        origin.request_id,
+    )
+    if not directory.order(door.session, given):
+        raise Conflict("There is no such tenant, or it is not in a state for that.")
+    return order_id
+
+
+def _note(door: Doorway, who: str, action: str, origin: Origin) -> None:
+    directory.note(
+        door.session,
+        new_id(),
+        who,
+        action,
+        None,
+        address=origin.address,
+        agent=origin.agent,
+        request_id=origin.request_id,
+    )
+
+
+@lru_cache(maxsize=1)
+def _decoy() -> str:
+    return crypto.hash_password(crypto.new_token())

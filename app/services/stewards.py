@@ -1,0 +1,134 @@
+"""The steward, a thread of the worker: carries out what staff ordered, as the tenant, and ends trials."""
+
+import threading
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import AppError
+from app.db import staff
+from app.db.engines import NOBODY
+from app.db.staff import Order
+from app.db.units import Home, Unit, Units
+from app.services import lifecycles
+from app.tenancy.actors import Actor, ActorKind, system_actor
+from app.tenancy.context import tenant_scope
+
+log = structlog.get_logger(__name__)
+STEWARD = system_actor("steward")
+LEASE = timedelta(seconds=30)
+MOST_WAIT = timedelta(minutes=5)
+TRIALS_EVERY = 60
+
+
+class Steward:
+    """Any number may run at once: an order belongs to one of them at a time, and a tenant's orders keep their order."""
+
+    def __init__(self, units: Units, *, seconds: float = 0.5) -> None:
+        self._units = units
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="steward", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more; return when the present order is carried out."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def run_once(self) -> int:
+        """Carry out the orders that are due, in this thread; return how many."""
+        session = self._units.start(self._units.engines.control, NOBODY)
+        try:
+            orders = staff.claim_orders(session, 20, LEASE)
+            session.commit()
+        finally:
+            session.close()
+        for order in orders:
+            self._carry_out(order)
+        return len(orders)
+
+    def end_trials(self) -> int:
+        """End the trials whose time is over, in this thread; return how many."""
+        session = self._units.start(self._units.engines.control, NOBODY)
+        try:
+            over = staff.trials_over(session)
+        finally:
+            session.close()
+        return sum(self._end_trial(tenant_id) for tenant_id in over)
+
+    def _end_trial(self, tenant_id: UUID) -> bool:
+        with tenant_scope(tenant_id), self._units.open(Home.ACCOUNT, STEWARD) as unit:
+            ended = lifecycles.end_trial(unit)
+            unit.commit()
+            return ended
+
+    def _carry_out(self, order: Order) -> None:
+        bound = log.bind(tenant=str(order.tenant_id), order=str(order.id), action=order.action)
+        try:
+            with tenant_scope(order.tenant_id), self._units.open(Home.ACCOUNT, _actor(order)) as unit:
+                act(unit, order)
+                unit.commit()
+            self._settle(order, None, None)
+        except AppError as error:
+            bound.info("steward.refused", detail=error.detail)
+            self._settle(order, None, error.detail)
+        except OperationalError as error:
+            bound.info("steward.database_busy", error=type(error.orig).__name__)
+            self._settle(order, timedelta(seconds=1), None)
+        except Exception as error:
+            bound.warning("steward.order_failed", error=type(error).__name__)
+            self._settle(order, min(timedelta(seconds=2 ** min(order.attempts, 9)), MOST_WAIT), type(error).__name__)
+
+    def _settle(self, order: Order, again: timedelta | None, problem: str | None) -> None:
+        session = self._units.start(self._units.engines.control, NOBODY)
+        try:
+            staff.settle_order(session, order.id, again=again, problem=problem)
+            session.commit()
+        finally:
+            session.close()
+
+    def _run(self) -> None:
+        turns = 0
+        while not self._stop.wait(self._seconds):
+            try:
+                self.run_once()
+                if turns % int(TRIALS_EVERY / self._seconds) == 0:
+                    self.end_trials()
+                turns += 1
+            except Exception as error:  # whatever it is: without this loop no order is carried out any more
+                log.warning("steward.failed", error=type(error).__name__)
+
+
+def act(unit: Unit, order: Order) -> None:
+    """Do what the order says; done twice it changes nothing more. Raises AppError where it cannot be."""
+    match order.action:
+        case "tenant.suspend":
+            lifecycles.suspend_tenant(unit, order.reason)
+        case "tenant.resume":
+            lifecycles.resume_tenant(unit, order.reason)
+        case "tenant.change-plan":
+            lifecycles.change_plan(unit, str(order.detail["plan"]), order.reason)
+        case "tenant.delete":
+            lifecycles.delete_tenant(unit, str(order.detail["slug"]), order.reason)
+        case "tenant.restore":
+            lifecycles.restore_tenant(unit, order.reason)
+        case _:
+            raise AppError(f"Nothing is known of the order {order.action}.")
+
+
+def _actor(order: Order) -> Actor:
+    return Actor(
+        ActorKind.STAFF,
+        order.staff_id,
+        f"Sentinel staff: {order.staff_label}",
+        frozenset(),
+        order.address,
+        order.agent,
+        order.request_id,
+    )

@@ -1,0 +1,66 @@
+"""A member of staff at a browser without scripts, with an authenticator app."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from html import unescape
+
+import pyotp
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.core.settings import settings
+from app.db.units import Units
+from app.services import staff
+from tests.peers.visitors import Person
+
+FACTOR = re.compile(r'name="factor"[^>]*value="([A-Z2-7]+)"')
+
+
+class StaffMember(Person):
+    """Knows the password and the secret of the authenticator app; a code counts once, so the next one may be ahead."""
+
+    def __init__(self, app: Flask, email: str) -> None:
+        super().__init__(app, (settings().platform_base_url or "").replace("http://", "https://"))
+        self.email = email
+        self.password = secrets.token_urlsafe(16)
+        self.factor = ""
+        self.ahead = 0
+
+    def code(self) -> str:
+        """Return a code that was not used before."""
+        moment = int(datetime.now(UTC).timestamp()) + 30 * self.ahead
+        self.ahead += 1
+        return pyotp.TOTP(self.factor).at(moment)
+
+    def enrol(self, token: str) -> TestResponse:
+        """Follow the one-use link."""
+        page = self.get(f"/welcome/{token}")
+        found = FACTOR.search(page.text)
+        assert found is not None, page.text
+        self.factor = unescape(found.group(1))
+        form = {"name": "Stefan Staff", "password": self.password, "factor": self.factor, "code": self.code()}
+        return self.post(f"/welcome/{token}", dict(form))
+
+    def try_to_sign_in(self, password: str | None = None, code: str | None = None) -> TestResponse:
+        """Send the sign-in form."""
+        self.get("/login")
+        form = {"email": self.email, "password": password or self.password, "code": code or self.code()}
+        return self.post("/login", dict(form))
+
+    def sign_in(self) -> "StaffMember":
+        """Sign in."""
+        answer = self.try_to_sign_in()
+        assert answer.status_code == 303, answer.text
+        return self
+
+
+def enrolled(app: Flask, units: Units) -> StaffMember:
+    """Return a new member of staff who has followed their link."""
+    found = StaffMember(app, f"staff-{secrets.token_hex(4)}@example.com")
+    with units.identify() as door:
+        token = staff.invite(door, found.email)
+        door.commit()
+    answer = found.enrol(token)
+    assert answer.status_code == 303, answer.text
+    return found
