@@ -68,6 +68,7 @@ def test_services_do_not_commit_and_know_no_request() -> None:
     own_units = {
         "app/services/demonstrations.py": "a command, which opens units itself",
         "app/services/sealers.py": "the worker's thread, which opens units itself",
+        "app/services/stewards.py": "the worker's thread, which opens units itself",
         "app/services/sweepers.py": "the worker's thread, which opens units itself",
         "app/services/effects.py": "handlers of the relay, which open units themselves",
     }

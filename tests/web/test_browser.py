@@ -9,14 +9,13 @@ from flask import Flask, Response, make_response, request
 from playwright.sync_api import Browser, expect
 from werkzeug.serving import make_server
 
-from app.local.assets import install_packages
 from app.serving.kit import asset
+from tests.peers.axe import faults_of
 from tests.peers.browsers import chromium, window
-from tests.web.gallery import PAGES, ROOT, gallery_app
+from tests.web.gallery import PAGES, gallery_app
 
 pytestmark = pytest.mark.browser
 KINDS = ("signup-invalid", "overview", "key-invalid", "scans", "scan-running", "usage", "graph", "error-404")
-RULES = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 LIVE = 'data-live hx-get="/live/part" hx-trigger="live:poll" hx-target="this" hx-swap="outerMorph"'
 
 
@@ -84,20 +83,6 @@ def test_no_page_scrolls_sideways_or_breaks_its_policy(
             assert seen.overflow() <= 0, name
             assert seen.small_targets() == [], name
         assert seen.complaints == []
-
-
-def faults_of(browser: Browser, addresses: list[str], width: int, theme: str) -> list[tuple[str, str]]:
-    """Return what axe-core finds on the pages: address and rule."""
-    install_packages(with_dev=True)
-    axe = (ROOT / "node_modules" / "axe-core" / "axe.min.js").read_text()
-    found: list[tuple[str, str]] = []
-    with window(browser, width=width, theme=theme, csp=False) as seen:
-        for address in addresses:
-            seen.page.goto(address)
-            seen.page.evaluate(axe)
-            result = seen.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-            found += [(address, f"{v['id']}: {v['nodes'][0]['target']}") for v in result["violations"]]
-    return found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

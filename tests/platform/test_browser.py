@@ -1,0 +1,100 @@
+"""A member of staff in a real browser: from the one-use link to a tenant suspended and resumed."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pyotp
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, expect
+from werkzeug.serving import make_server
+
+from app.core.settings import settings
+from app.db.units import Units
+from app.factory import create_platform_app
+from app.local import ports
+from app.services import staff
+from app.services.stewards import Steward
+from tests.peers.axe import faults_on
+from tests.peers.browsers import Window, chromium, window
+from tests.peers.tenants import Made
+
+pytestmark = pytest.mark.browser
+PASSWORD = "four words make one"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """The system's Chromium."""
+    with chromium(chromium_path) as started:
+        yield started
+
+
+@pytest.fixture
+def address(environment: object, postgres_server: object) -> Iterator[str]:
+    """Where the staff's console is served."""
+    port = ports.free_port()
+    base = f"http://localhost:{port}"
+    app: Flask = create_platform_app(settings().model_copy(update={"platform_base_url": base}))
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield base
+    server.shutdown()
+
+
+def enrol(seen: Window, address: str, units: Units) -> None:
+    """Follow a new link, and sign in with the next code."""
+    with units.identify() as door:
+        token = staff.invite(door, f"browser-{time.time_ns()}@example.com")
+        door.commit()
+    seen.page.goto(f"{address}/welcome/{token}")
+    email = seen.page.locator("h1 + p").inner_text().split()[1].rstrip(".")
+    factor = pyotp.TOTP(seen.page.input_value("input[name=factor]"))
+    seen.page.fill("#name", "Ola Ops")
+    seen.page.fill("#password", PASSWORD)
+    seen.page.fill("#code", factor.now())
+    seen.page.get_by_role("button", name="Make the account").click()
+    seen.page.fill("#email", email)
+    seen.page.fill("#password", PASSWORD)
+    seen.page.fill("#code", factor.at(int(time.time()) + 30))
+    seen.page.get_by_role("button", name="Sign in").click()
+    expect(seen.page.get_by_role("heading", name="Tenants")).to_be_visible()
+
+
+def test_suspended_and_resumed(
+    browser: Browser, address: str, platform_units: Units, worker_units: Units, tenant: Made
+) -> None:
+    """Found by its slug, suspended with a reason, carried out, resumed; nothing is refused by the page's policy."""
+    with window(browser) as seen:
+        enrol(seen, address, platform_units)
+        seen.page.fill("#filter-search", tenant.slug)
+        seen.page.get_by_role("button", name="Apply").click()
+        seen.page.locator("a.row-link").click()
+        for verb, status in (("Suspend", "Suspended"), ("Resume", "Trial")):
+            seen.page.get_by_role("link", name=verb, exact=True).click()
+            seen.page.get_by_role("button", name=f"{verb} the tenant").click()
+            expect(seen.page.locator(".field-error")).to_contain_text("1 to 500 characters")
+            seen.page.fill("#reason", "Invoice unpaid")
+            seen.page.get_by_role("button", name=f"{verb} the tenant").click()
+            while Steward(worker_units).run_once():
+                pass
+            seen.page.reload()
+            expect(seen.page.locator(".head-meta")).to_contain_text(status)
+        assert [said for said in seen.complaints if "status of 422" not in said] == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_every_page_of_staff_passes_axe(
+    browser: Browser, address: str, platform_units: Units, tenant: Made, width: int, theme: str
+) -> None:
+    """Each page fits its window, has targets that a finger meets, and passes axe-core."""
+    with window(browser, width=width, theme=theme, csp=False) as seen:
+        enrol(seen, address, platform_units)
+        acts = ("", "/suspension", "/plan", "/deletion")
+        paths = ["/tenants", "/tenants?search=nothing-like-it", "/log", "/state"]
+        for path in [*paths, *(f"/tenants/{tenant.id}{act}" for act in acts), "/login"]:
+            seen.page.goto(address + path)
+            assert faults_on(seen.page) == [], path
+            assert seen.overflow() <= 0, path
+            assert seen.small_targets() == [], path
