@@ -242,6 +242,7 @@ REFERENCE = {
             "address": "/api/v1/scans/{scan_id}",
             "title": "One scan.",
             "permissions": ["tenant:scans:read"],
+            "note": "Answers with an ETag.",
             "parameters": [{"name": "scan_id", "required": True, "schema": _TEXT, "description": "Its id"}],
             "body": None,
             "answer": {"$ref": "#/components/schemas/Scan"},
