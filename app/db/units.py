@@ -228,9 +228,10 @@ class Doorway:
         self._work = None
 
     def commit(self) -> None:
-        """Keep what directory functions wrote, where nobody came in."""
+        """Keep what directory functions wrote, where nobody came in; who asks may still be looked up afterwards."""
         if self._work is None:
             self.session.commit()
+            self.session.begin()
 
     def close(self) -> None:
         if self._work is not None:

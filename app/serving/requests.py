@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import structlog
 from flask import Flask, Response, g, request
 
-from app.core.errors import Misdirected
+from app.core.errors import MalformedRequest, Misdirected, NotFound
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.services.accounts import Origin
@@ -52,6 +52,15 @@ def origin() -> Origin:
     return Origin(g.client_address, agent[:300] if agent else None, g.request_id)
 
 
+def _refuse_nul() -> None:
+    """Refuse NUL, which Postgres keeps in no text: nothing has such an address, and no browser sends such a form."""
+    if "\0" in request.path:
+        raise NotFound()
+    given = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    if any("\0" in part for pair in given for part in pair):
+        raise MalformedRequest("A NUL character is accepted nowhere.")
+
+
 def register_requests(app: Flask, settings: Settings) -> None:
     """Give each request its id, address and log line, and refuse hosts that are not ours."""
     trusted = networks(settings.trusted_proxies)
@@ -65,6 +74,7 @@ def register_requests(app: Flask, settings: Settings) -> None:
         g.client_address = client_address(request.remote_addr, request.headers.get("X-Forwarded-For"), trusted)
         if request.host not in hosts and request.path not in QUIET:
             raise Misdirected("This host is not served here.")
+        _refuse_nul()
 
     @app.after_request
     def _end(response: Response) -> Response:

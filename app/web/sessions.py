@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from app.db.directory import Visitor
 from app.db.units import Doorway
 from app.services import entrances
-from app.services.accounts import PendingSignIn, SignIn
+from app.services.accounts import SLUG, PendingSignIn, SignIn
 from app.serving.runtimes import runtime
 
 
@@ -87,6 +87,8 @@ def register_sessions(app: Flask) -> None:
     @manager.user_loader  # type: ignore[untyped-decorator]
     def _load(token: str) -> Person | None:
         slug = (request.view_args or {}).get("slug")
+        if slug is not None and not SLUG.fullmatch(slug):
+            slug = None
         found = entrances.by_session(doorway(), token, slug)
         return None if found is None else Person(token, found)
 
