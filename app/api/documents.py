@@ -105,7 +105,7 @@ def _success(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(method: str, address: str, operation: Operation) -> list[int]:
-    statuses = {400, 503, *operation.refusals} | (set() if operation.opened else {401, 403})
+    statuses = {400, 503, *operation.refusals} | (set() if operation.opened else {401, 403, 429})
     if "{" in address or (operation.body is not None and not operation.opened):
         statuses.add(404)
     if operation.body is not None:

@@ -65,6 +65,7 @@ class RegistrationView(Told):
     status=202,
     body=RegisterRequest,
     answer=RegistrationView,
+    refusals=(429,),
     addresses=(PREFIX + "/auth/register",),
 )
 def register(door: Doorway, body: RegisterRequest) -> RegistrationView:
@@ -81,6 +82,7 @@ def register(door: Doorway, body: RegisterRequest) -> RegistrationView:
     status=202,
     body=OrganizationRequest,
     answer=RegistrationView,
+    refusals=(429,),
     addresses=("/auth/register",),
 )
 def register_organization(door: Doorway, body: OrganizationRequest) -> RegistrationView:
