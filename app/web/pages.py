@@ -19,6 +19,7 @@ NOUNS: tuple[str, ...] = (
     "overviews",
     "keys",
     "key_rotations",
+    "service_accounts",
     "assets",
     "documents",
     "scans",

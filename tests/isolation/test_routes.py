@@ -20,7 +20,7 @@ from app.db.units import Units
 from app.factory import create_app
 from app.local import assets
 from tests.peers import rows
-from tests.peers.programs import Program, issue, sample, stock
+from tests.peers.programs import Program, issue, make_account, sample, stock
 from tests.peers.rows import Shape
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
@@ -99,6 +99,7 @@ KEYED = {
 
 # Which table a name in an address means.
 TABLES = {
+    "account_id": "account.service_accounts",
     "asset_id": "shared.assets",
     "finding_id": "shared.findings",
     "key_id": "account.api_keys",
@@ -152,8 +153,11 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
         person.slug = made.slug
         assert person.get(person.at("/keys/new")).status_code == 200
         key_id, secret = issue(made)
+        account_id = make_account(made)
         program = Program(app.test_client(), address, made, key_id, secret)
-        return Side(made, person, program, {**stock(made, worker_units).ids, "key_id": key_id})
+        return Side(
+            made, person, program, {**stock(made, worker_units).ids, "key_id": key_id, "account_id": account_id}
+        )
 
     return side(), side()
 
