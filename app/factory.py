@@ -10,12 +10,14 @@ from sqlalchemy.exc import OperationalError
 
 from app.api import resources
 from app.core.logs import configure_logs
+from app.core.outbound import Policy
 from app.core.settings import Settings, settings
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import Graph, open_graph
 from app.outbox.wakers import Waker
 from app.platform import logins, records, routing, tenants
+from app.services.openid import Providers
 from app.serving.errors import register_errors
 from app.serving.headers import register_headers
 from app.serving.health import register_health
@@ -43,7 +45,8 @@ def create_app(configuration: Settings | None = None) -> Flask:
     units = open_units(given, url, on_effects=waker.wake, application="sentinel web")
     app = _bare_app(given, "__Host-sentinel")
     app.config["MAILBOX"] = given.local_mail_dir
-    install(app, Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0])))
+    parts = Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0]), Providers(_outbound(given)))
+    install(app, parts)
     register_requests(app, given)
     register_headers(app, https=given.base_url.startswith("https://"))
     register_health(app)
@@ -104,6 +107,20 @@ def _bare_app(given: Settings, cookie: str) -> Flask:
 
 def _graph(given: Settings) -> Graph | None:
     return open_graph(given.neo4j_uri, given.neo4j_user, given.neo4j_password.get_secret_value(), given.neo4j_database)
+
+
+def _outbound(given: Settings) -> Policy:
+    """Return the limits within which providers of sign-ins are asked."""
+    return Policy(
+        allowed=given.allowed_targets,
+        resolvers=given.resolvers,
+        connect_seconds=3.0,
+        read_seconds=5.0,
+        total_seconds=8.0,
+        max_bytes=512 * 1024,
+        max_redirects=0,
+        user_agent="Sentinel/1.0 (single sign-on)",
+    )
 
 
 def _refuse_privileged_logins(app: Flask, units: Units) -> None:

@@ -28,7 +28,7 @@ from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
-from app.services.effects import graph_scans, proof_checks, tenant_stops
+from app.services.effects import domain_checks, graph_scans, proof_checks, tenant_stops
 from app.services.sealers import Sealer
 from app.services.stewards import Steward
 from app.services.sweepers import Sweeper
@@ -120,6 +120,7 @@ class WorkerProcess:
             "scan.dispatch": dispatcher.dispatch,
             "scan.cancel": dispatcher.cancel,
             "graph.scan": graph_scans(self.units, self.graph),
+            "domain.check": domain_checks(self.units),
             "proof.check": proof_checks(self.units),
             "tenant.stop": tenant_stops(self.units),
         }

@@ -53,6 +53,18 @@ class SsoRequired(PermissionDenied):
     code, title = "sso-required", "Sign in through your company"
 
 
+class SessionConfined(PermissionDenied):
+    """One tenant's provider opened this session; it opens no other tenant."""
+
+    code, title = "session-confined", "Sign in with your own password"
+
+
+class SignInRefused(PermissionDenied):
+    """What a provider vouches for opens no account here; the detail says why, for the person."""
+
+    code, title = "sign-in-refused", "You were not signed in"
+
+
 class ConfirmationRequired(PermissionDenied):
     """What is asked for wants a proof of who asks that is not old."""
 

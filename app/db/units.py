@@ -64,7 +64,7 @@ class Unit:
         return self.clock.now()
 
     def commit(self) -> None:
-        """Commit all that was written; afterwards nothing can be queried through this unit."""
+        """Commit all that was written, once; afterwards nothing can be queried through this unit."""
         self._work.commit()
 
     def at_home(self, home: Home) -> "Unit":
@@ -124,6 +124,8 @@ class _Work:
         return session
 
     def commit(self) -> None:
+        if self.over:
+            return
         for session in dict.fromkeys(self.sessions.values()):
             session.commit()
         self.over = True

@@ -1,4 +1,4 @@
-"""Effects that need no Temporal: looking for proofs of control, and bringing the graph up to date."""
+"""Effects that need no Temporal: proofs of targets and of e-mail domains looked for, the graph brought up to date."""
 
 from uuid import UUID
 
@@ -10,7 +10,8 @@ from app.graph.gateway import Graph
 from app.graph.projections import project_scan
 from app.models.assets import Asset
 from app.outbox.relay import Delivery, Handler, Postponed
-from app.services import proofs, scans
+from app.scanners.ownership import check_dns
+from app.services import email_domains, proofs, scans
 from app.services.pictures import scan_picture
 from app.tenancy.actors import system_actor
 
@@ -31,20 +32,28 @@ def proof_checks(units: Units) -> Handler:
             return
         if url is None or host is None:
             return
-        given = settings()
-        policy = Policy(
-            allowed=given.allowed_targets,
-            resolvers=given.resolvers,
-            connect_seconds=3.0,
-            read_seconds=5.0,
-            total_seconds=8.0,
-            max_bytes=4096,
-            max_redirects=0,
-            user_agent=f"Sentinel/1.0 (proof of control; +{given.base_url}/about/scans)",
-        )
-        attempts = proofs.look_for_proof(token, url, host, policy)
+        attempts = proofs.look_for_proof(token, url, host, _policy())
         with units.open(Home.CONTENT, WORKER) as unit:
             proofs.note_attempts(unit, asset_id, attempts)
+            unit.commit()
+
+    return check
+
+
+def domain_checks(units: Units) -> Handler:
+    """Return the handler of `domain.check`: looks outside of any transaction, then writes down what was seen."""
+
+    def check(delivery: Delivery) -> None:
+        domain_id = UUID(delivery.payload["domain_id"])
+        try:
+            with units.open(Home.ACCOUNT, WORKER) as unit:
+                found = email_domains.find_domain(unit, domain_id)
+                token, domain = found.token, found.domain
+        except NotFound:
+            return
+        attempts = check_dns(domain, token, _policy())
+        with units.open(Home.ACCOUNT, WORKER) as unit:
+            email_domains.note_attempts(unit, domain_id, attempts)
             unit.commit()
 
     return check
@@ -77,3 +86,17 @@ def tenant_stops(units: Units) -> Handler:
             unit.commit()
 
     return stop
+
+
+def _policy() -> Policy:
+    given = settings()
+    return Policy(
+        allowed=given.allowed_targets,
+        resolvers=given.resolvers,
+        connect_seconds=3.0,
+        read_seconds=5.0,
+        total_seconds=8.0,
+        max_bytes=4096,
+        max_redirects=0,
+        user_agent=f"Sentinel/1.0 (proof of control; +{given.base_url}/about/scans)",
+    )

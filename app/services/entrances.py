@@ -9,6 +9,7 @@ from app.core.errors import (
     FactorRequired,
     NotFound,
     PermissionDenied,
+    SessionConfined,
     SsoRequired,
     TenantClosed,
     Unauthenticated,
@@ -23,6 +24,8 @@ from app.tenancy.actors import Actor, ActorKind
 
 OPEN = frozenset({"trial", "active"})
 CONFIRMED_FOR = timedelta(minutes=15)
+OWN_PROOFS = frozenset({"password", "passkey"})  # what no tenant's administrator has a hand in
+OWN_FACTORS = OWN_PROOFS | {"totp", "recovery"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,14 @@ def require_conforming(visitor: Visitor) -> None:
     """Return if the visitor's session is what the tenant's policy asks for.
 
     A session through the tenant's own provider conforms: the provider asks for factors. An owner comes in past the
-    provider with a second factor, so that a broken provider locks nobody out for good. Raises FactorRequired or
-    SsoRequired.
+    provider with a second factor, so that a broken provider locks nobody out for good. What another tenant's provider
+    says opens nothing here. Raises FactorRequired, SsoRequired or SessionConfined.
     """
     policy, proof = visitor.policy, visitor.proof
     if policy is None or visitor.tenant is None or proof.sso_tenant_id == visitor.tenant.id:
         return
+    if proof.sso_tenant_id is not None and not OWN_PROOFS & set(proof.methods):
+        raise SessionConfined(f"Another company's provider signed you in: it does not open {visitor.tenant.name}.")
     if policy.sso_required and visitor.role != Role.OWNER:
         raise SsoRequired(f"{visitor.tenant.name} lets its people in through its own provider alone.")
     if (policy.sso_required or policy.mfa_required) and proof.strong_at is None:
@@ -91,6 +96,16 @@ def require_confirmed(visitor: Visitor, now: datetime) -> None:
     """Return if the visitor proved who they are within the last 15 minutes. Raises ConfirmationRequired."""
     if now - visitor.proof.confirmed_at > CONFIRMED_FOR:
         raise ConfirmationRequired("Confirm that it is you before you go on.")
+
+
+def require_own_proof(visitor: Visitor) -> None:
+    """Return if the person has shown something of their own, and not what a tenant's provider says alone.
+
+    Whoever looks after a provider must not add a key to a person's account, and by it enter the person's other tenants.
+    Raises ConfirmationRequired.
+    """
+    if visitor.proof.sso_tenant_id is not None and not OWN_FACTORS & set(visitor.proof.methods):
+        raise ConfirmationRequired("Your company's sign-in does not change your account: show your own password.")
 
 
 def require_open(tenant: TenantView) -> None:

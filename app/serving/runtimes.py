@@ -6,9 +6,11 @@ from typing import cast
 from flask import Flask, current_app
 
 from app.core.crypto import decode_key
+from app.core.outbound import Policy
 from app.core.settings import Settings
 from app.db.units import Units
 from app.graph.gateway import Graph
+from app.services.openid import Providers
 from app.services.signing_keys import PublicKeys
 from app.serving.key_uses import KeyUses
 
@@ -21,6 +23,7 @@ class Runtime:
     units: Units
     graph: Graph | None
     key_uses: KeyUses
+    providers: Providers = field(default_factory=lambda: Providers(Policy()))
     public_keys: PublicKeys = field(default_factory=PublicKeys)
 
     @property

@@ -36,16 +36,13 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
     (
         "Settings",
         (
+            Destination("Sign-in", "lock", "sign_ins.show", Permission.SIGN_IN_READ),
             Destination("API keys", "key", "keys.index", Permission.KEYS_READ),
             Destination("Usage", "chart-bar", "usages.show", Permission.USAGE_READ),
             Destination("Audit log", "history", "audits.index", Permission.AUDIT_READ),
         ),
     ),
 )
-
-
-# Nouns without a line of their own in the navigation, and whose they are.
-PART_OF = {"key_rotations": "keys", "service_accounts": "keys"}
 
 
 def register_presentation(app: Flask) -> None:
@@ -82,9 +79,8 @@ def navigation() -> list[tuple[str, list[Destination]]]:
 
 
 def here(endpoint: str) -> bool:
-    """Tell whether the present page belongs to `endpoint`'s noun, or to a part of it."""
-    noun = (request.endpoint or "").split(".")[0]
-    return PART_OF.get(noun, noun) == endpoint.split(".", maxsplit=1)[0]
+    """Tell whether the present page belongs to `endpoint`'s noun."""
+    return (request.endpoint or "").split(".")[0] == endpoint.split(".", maxsplit=1)[0]
 
 
 def tool(name: str) -> str:
@@ -102,6 +98,7 @@ _ACCOUNT_ACTIONS = {
     "email.keep": "A change of address was given up",
     "email.request": "A change of address was asked for",
     "email.verify": "The e-mail address was confirmed",
+    "identity.link": "A provider's sign-in was linked",
     "name.change": "The name was changed",
     "password.change": "The password was changed",
     "password.reset": "A new password was set by a mailed link",

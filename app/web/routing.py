@@ -1,6 +1,7 @@
 """Routes of pages: each names the permission that it needs; each is one unit of work with one commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -15,6 +16,8 @@ from app.db.units import Doorway, Home, Unit
 from app.services import entrances
 from app.services.access import require
 from app.serving.requests import origin
+from app.serving.runtimes import runtime
+from app.tenancy.context import tenant_scope
 from app.web.sessions import doorway, visitor
 
 TENANT = "/t/<slug>"
@@ -88,6 +91,16 @@ def _enter(home: Home) -> Unit:
     return unit
 
 
+@contextmanager
+def afresh(unit: Unit) -> Iterator[Unit]:
+    """Go on in a new transaction, as the same actor in the same tenant; the caller commits it.
+
+    For a page that gave its transaction up (`unit.commit()`) while it waited for somebody else's server.
+    """
+    with tenant_scope(unit.tenant_id), runtime().units.open(unit.home, unit.actor) as again:
+        yield again
+
+
 def public_page(
     blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",), endpoint: str | None = None
 ) -> Callable[[View], View]:
@@ -115,7 +128,7 @@ def personal_page(
 ) -> Callable[[View], View]:
     """Serve a page of one's own account: like a public one, for whoever is signed in.
 
-    A `confirmed` page wants a proof of who asks that is not old.
+    A `confirmed` page wants a proof of who asks that is not old, and not by a tenant's provider alone.
     """
 
     def decorate(view: View) -> View:
@@ -126,6 +139,7 @@ def personal_page(
             g.wants_person = True
             if confirmed:
                 _require_confirmed()
+                entrances.require_own_proof(_visitor())
             return view(door, **arguments)
 
         public_page(blueprint, rule, methods=methods)(serve)

@@ -16,11 +16,12 @@ from werkzeug.test import TestResponse
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
-from app.db.units import Units
+from app.db.units import Home, Units
 from app.factory import create_app
 from app.local import assets
+from app.services import email_domains
 from tests.peers import rows
-from tests.peers.programs import Program, issue, make_account, sample, stock
+from tests.peers.programs import Program, issue, sample, stock
 from tests.peers.rows import Shape
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
@@ -85,6 +86,12 @@ PUBLIC = {
     "resets.edit": "a forgotten password, by the token of a mailed link",
     "resets.new": "a forgotten password",
     "resets.update": "a forgotten password, by the token of a mailed link",
+    "sign_ons.callback": "coming back from a provider, by the state that this browser began with",
+    "sign_ons.confirm_link": "an account's password, by the link that waits in this browser",
+    "sign_ons.create": "leads to the provider of an address's domain",
+    "sign_ons.link": "an account's password, by the link that waits in this browser",
+    "sign_ons.new": "asks for the address whose provider is meant",
+    "sign_ons.signed_out": "back from the provider, the same for everybody",
     "signups.create": "signing up",
     "signups.new": "signing up",
     "signups.slug": "tells whether a slug is free, as signing up itself does",
@@ -99,14 +106,15 @@ KEYED = {
 
 # Which table a name in an address means.
 TABLES = {
-    "account_id": "account.service_accounts",
     "asset_id": "shared.assets",
+    "domain_id": "account.email_domains",
     "finding_id": "shared.findings",
     "key_id": "account.api_keys",
     "scan_id": "shared.scans",
 }
 # What else may stand in an address: of no tenant, and here of nobody.
 OF_NO_TENANT: dict[str, object] = {
+    "connection_id": UUID(int=3),
     "mail_id": UUID(int=1),
     "purpose": "verification",
     "session_id": UUID(int=2),
@@ -153,11 +161,12 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
         person.slug = made.slug
         assert person.get(person.at("/keys/new")).status_code == 200
         key_id, secret = issue(made)
-        account_id = make_account(made)
         program = Program(app.test_client(), address, made, key_id, secret)
-        return Side(
-            made, person, program, {**stock(made, worker_units).ids, "key_id": key_id, "account_id": account_id}
-        )
+        with made.unit(Home.ACCOUNT) as unit:
+            domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
+            unit.commit()
+        ids = {**stock(made, worker_units).ids, "key_id": key_id, "domain_id": domain_id}
+        return Side(made, person, program, ids)
 
     return side(), side()
 

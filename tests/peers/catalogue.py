@@ -46,6 +46,24 @@ APP, WORKER, PLATFORM = frozenset({"sentinel_app"}), frozenset({"sentinel_worker
 FUNCTIONS = {
     **dict.fromkeys(
         (
+            "begin_sso",
+            "begin_sso_link",
+            "drop_sso_link",
+            "end_sso_sessions",
+            "find_account",
+            "find_connection",
+            "find_identity",
+            "keep_sso_session",
+            "link_identity",
+            "route_domain",
+            "sso_link",
+            "sso_session",
+            "take_sso",
+        ),
+        APP,
+    ),
+    **dict.fromkeys(
+        (
             "account_events",
             "account_of",
             "account_programs",
@@ -158,7 +176,9 @@ FUNCTIONS = {
     **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
-NOT_FILTERED = frozenset({"after", "attempts", "before", "networks", "notes", "payload", "permissions", "scopes"})
+NOT_FILTERED = frozenset(
+    {"after", "attempts", "before", "networks", "notes", "payload", "permissions", "role_map", "scopes"}
+)
 
 Connection = psycopg.Connection[Any]
 Check = Callable[[Connection], Iterator[str]]

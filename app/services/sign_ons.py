@@ -1,0 +1,261 @@
+"""Signing in through a provider: the way there, the way back, and whose account the answer opens.
+
+Nothing is sent from here: whoever asks the provider does so between two transactions. A tenant's provider vouches for
+addresses in that tenant's proven domains alone, and the session that it opens opens that tenant alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.core import crypto
+from app.core.errors import NotFound, SignInRefused
+from app.db import sign_ons
+from app.db.directory import Visitor
+from app.db.sign_ons import Flow, PendingLink
+from app.db.units import Doorway, Unit
+from app.services import connections
+from app.services.accounts import Origin, check_credentials, normal_email, open_session_for
+from app.services.email_domains import domain_of
+from app.services.joinings import Arrived, join, link
+from app.services.openid import Answer, Client, Provider, ProviderFault, Providers, ask_for_code, quoted, redeem
+from app.tenancy.actors import Actor, ActorKind
+
+FLOW_LASTS = timedelta(minutes=10)
+LINK_LASTS = timedelta(minutes=15)
+SIGN_IN, TRIAL = "sign-in", "trial"
+GONE = "This sign-in was begun in another browser, is older than ten minutes, or came back before. Begin again."
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way to a provider: a tenant's connection, or without one the platform's own."""
+
+    connection_id: UUID | None
+    tenant_id: UUID | None
+    slug: str | None
+    name: str
+    client: Client
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A person who comes back from a provider, in the browser that went there."""
+
+    way: Way
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session that a provider opened; `slug` is its tenant's, `next` the page that was asked for."""
+
+    token: str
+    user_id: UUID
+    slug: str | None
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An account has the address, but nothing shows that it is this person's: its password is asked for once."""
+
+    link_token: str
+
+
+def way_for(door: Doorway, email: str, base_url: str) -> Way:
+    """Return the way for an address, by its domain. Raises NotFound where no company signs in so."""
+    try:
+        found = sign_ons.route_domain(door.session, domain_of(normal_email(email)))
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFound("No company signs in through its own provider with this address.")
+    return way_of(door, found, base_url)
+
+
+def way_of(door: Doorway, connection_id: UUID, base_url: str, *, trial: bool = False) -> Way:
+    """Return the way of a connection, on or (for a `trial`) not. Raises NotFound."""
+    view = sign_ons.find_connection(door.session, connection_id)
+    if view is None or (view.status != "on" and not trial):
+        raise NotFound("This company does not sign in through its own provider.")
+    with door.within(view.tenant_id, _nobody()) as unit:
+        connection = connections.find_connection(unit)
+        if connection is None:
+            raise NotFound()
+        client = connections.client_of(unit, connection, base_url, trial=trial)
+    return Way(connection_id, view.tenant_id, view.slug, view.tenant_name, client)
+
+
+def begin(
+    door: Doorway | Unit,
+    way: Way,
+    provider: Provider,
+    *,
+    browser: str,
+    purpose: str = SIGN_IN,
+    user_id: UUID | None = None,
+    target: str | None = None,
+    hint: str | None = None,
+) -> str:
+    """Keep what the answer will be checked against, for ten minutes; return the provider's address to go to.
+
+    `browser` is the random value that this browser's signed cookie carries.
+    """
+    state, nonce, verifier = crypto.new_token(), crypto.new_token(), crypto.new_token()
+    sign_ons.begin_flow(
+        door.session,
+        crypto.token_hash(state),
+        crypto.token_hash(browser),
+        purpose,
+        connection_id=way.connection_id,
+        tenant_id=way.tenant_id,
+        user_id=user_id,
+        nonce=nonce,
+        verifier=verifier,
+        target=target,
+        lasts=FLOW_LASTS,
+    )
+    return ask_for_code(way.client, provider, state=state, nonce=nonce, verifier=verifier, hint=hint)
+
+
+def take(
+    door: Doorway, connection_id: UUID | None, state: str, browser: str, *, base_url: str, own: Client | None = None
+) -> Return:
+    """Return the sign-in that this browser began with this connection (without one, `own`), once.
+
+    The caller commits the doorway before it asks the provider. Raises SignInRefused for a state of another browser,
+    another connection, an old one, or one that came back before.
+    """
+    flow = sign_ons.take_flow(door.session, crypto.token_hash(state), crypto.token_hash(browser), connection_id)
+    if flow is None:
+        raise SignInRefused(GONE)
+    if connection_id is None:
+        if own is None:
+            raise SignInRefused(GONE)
+        return Return(Way(None, None, None, "", own), flow)
+    return Return(way_of(door, connection_id, base_url, trial=flow.purpose == TRIAL), flow)
+
+
+def ask(back: Return, providers: Providers, given: Mapping[str, str], now: datetime) -> Answer:
+    """Ask the provider what stands behind the answer `given` in the address; no transaction may be open meanwhile.
+
+    Raises ProviderFault, also where the answer's `iss` is another's, or missing where the provider sends it (RFC 9207).
+    """
+    client, iss = back.way.client, given.get("iss")
+    if iss is not None and iss != client.issuer:
+        raise ProviderFault("The answer is another provider's than the one that was asked.")
+    if iss is None and providers.provider(client.issuer).sends_iss:
+        raise ProviderFault("The answer does not say whose it is, as this provider's answers do.")
+    if "error" in given:
+        said = ": ".join(quoted(given[name]) for name in ("error", "error_description") if name in given)
+        raise ProviderFault(f"The provider did not sign you in ({said}).")
+    if not given.get("code"):
+        raise ProviderFault("The provider's answer holds no code.")
+    flow = back.flow
+    return redeem(client, providers, code=given["code"], nonce=flow.nonce, verifier=flow.verifier, now=now)
+
+
+def vouched_address(claims: Mapping[str, Any], *, verified: bool) -> str:
+    """Return the address that the claims vouch for. Raises SignInRefused where there is none that may be believed.
+
+    Where `verified`, the provider must say that it has checked the address; it must never say that it has not.
+    """
+    raw, said = claims.get("email"), claims.get("email_verified")
+    if not isinstance(raw, str):
+        raise SignInRefused("The provider told no e-mail address. Let it send the claim email.")
+    if said in (False, "false", "False", 0) or (verified and said not in (True, "true")):
+        raise SignInRefused("The provider has not checked this e-mail address (email_verified).")
+    try:
+        return normal_email(raw)
+    except ValueError as error:
+        raise SignInRefused("What the provider told as the e-mail address is none.") from error
+
+
+def finish(
+    door: Doorway, back: Return, answer: Answer, *, browser: str, origin: Origin, present: Visitor | None
+) -> Opened | Waiting:
+    """Open the session that the answer stands for. Raises SignInRefused.
+
+    `present` is who is signed in in this browser: the same person keeps what they proved of themselves.
+    """
+    way = back.way
+    email = vouched_address(answer.claims, verified=way.tenant_id is None)
+    arrived = Arrived(way.client.issuer, answer.subject, email, _name(answer.claims, email), answer.claims)
+    joined = join(door, arrived, way.tenant_id, way.connection_id, origin)
+    if isinstance(joined, PendingLink):
+        token = crypto.new_token()
+        waiting = PendingLink(**{**_fields(joined), "next": back.flow.next})
+        sign_ons.begin_link(
+            door.session, crypto.token_hash(token), crypto.token_hash(browser), waiting, lasts=LINK_LASTS
+        )
+        return Waiting(token)
+    opened = open_for(door, joined, way, back.flow.next, origin, present)
+    if way.connection_id is not None and way.tenant_id is not None:
+        _keep(door, opened.token, way.connection_id, way.tenant_id, answer.id_token)
+    return opened
+
+
+def waiting_link(door: Doorway, link_token: str, browser: str) -> PendingLink:
+    """Return the link that waits for a password, to the browser that it began in. Raises SignInRefused."""
+    found = sign_ons.pending_link(door.session, crypto.token_hash(link_token), crypto.token_hash(browser))
+    if found is None:
+        raise SignInRefused(GONE)
+    return found
+
+
+def confirm_link(
+    door: Doorway, link_token: str, password: str, *, browser: str, base_url: str, own: Client | None, origin: Origin
+) -> Opened:
+    """Link the subject to the account by its password, and open the session.
+
+    Raises SignInRefused; Unauthenticated and TooManyRequests for a wrong password, after which the caller commits the
+    doorway, so that failures are counted.
+    """
+    pending = waiting_link(door, link_token, browser)
+    check_credentials(door, pending.email, password, origin=origin)
+    if not sign_ons.drop_link(door.session, crypto.token_hash(link_token)):
+        raise SignInRefused(GONE)
+    link(door, pending, origin)
+    if pending.connection_id is None:
+        if own is None:
+            raise SignInRefused(GONE)
+        return open_for(door, pending.user_id, Way(None, None, None, "", own), pending.next, origin, None)
+    return open_for(door, pending.user_id, way_of(door, pending.connection_id, base_url), pending.next, origin, None)
+
+
+def open_for(
+    door: Doorway, user_id: UUID, way: Way, target: str | None, origin: Origin, present: Visitor | None
+) -> Opened:
+    """Open a session that this way's provider vouched for."""
+    methods: tuple[str, ...] = ("sso",)
+    strong = False
+    if present is not None and present.user_id == user_id:
+        methods = ("sso", *sorted(set(present.proof.methods) - {"sso"}))
+        strong = present.proof.strong_at is not None
+    token = open_session_for(door, user_id, origin, methods=methods, strong=strong, sso_tenant_id=way.tenant_id)
+    return Opened(token, user_id, way.slug, target)
+
+
+def _keep(door: Doorway, token: str, connection_id: UUID, tenant_id: UUID, id_token: str) -> None:
+    with door.within(tenant_id, _nobody()) as unit:
+        sealed = connections.seal(unit, connection_id, "id token", id_token)
+    sign_ons.keep_token(door.session, crypto.token_hash(token), connection_id, tenant_id, sealed)
+
+
+def _fields(link: PendingLink) -> dict[str, Any]:
+    return {name: getattr(link, name) for name in PendingLink.__slots__}
+
+
+def _name(claims: Mapping[str, Any], email: str) -> str:
+    for name in ("name", "given_name", "preferred_username"):
+        value = claims.get(name)
+        if isinstance(value, str) and value.strip() and value.isprintable():
+            return value.strip()[:120]
+    return email.partition("@")[0]
+
+
+def _nobody() -> Actor:
+    return Actor(ActorKind.SYSTEM, None, "single sign-on")

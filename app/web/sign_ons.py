@@ -1,0 +1,169 @@
+"""Signing in through a provider: the address typed, the way there, the way back, the password that links an account."""
+
+from uuid import UUID
+
+from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, PasswordField, StringField
+
+from app.core import crypto
+from app.core.errors import (
+    AppError,
+    NotFound,
+    SessionConfined,
+    SignInRefused,
+    SsoRequired,
+    TooManyRequests,
+    Unauthenticated,
+)
+from app.services import accounts, sign_ons
+from app.services.accounts import SignIn
+from app.services.openid import ProviderFault
+from app.services.sign_ons import Opened, Return, Waiting
+from app.serving.errors import problem, wants_json
+from app.serving.forms import Form
+from app.serving.requests import origin
+from app.serving.runtimes import runtime
+from app.web import returns, sessions, trials
+from app.web.routing import Doorway, public_page
+
+blueprint = Blueprint("sign_ons", __name__)
+
+
+class AddressForm(Form):
+    """The address that tells the company; `next` is the page that was asked for."""
+
+    email = StringField("Work e-mail")
+    next = HiddenField()
+
+
+class LinkForm(Form):
+    """The password of the account that has the address."""
+
+    password = PasswordField("Password")
+
+
+@public_page(blueprint, "/sso")
+def new(_door: Doorway) -> str:
+    form = AddressForm(email=request.args.get("email", ""), next=request.args.get("next", ""))
+    return render_template("sign_ons/new.html", form=form)
+
+
+@public_page(blueprint, "/sso", methods=("POST",))
+def create(door: Doorway) -> Response | tuple[str, int]:
+    """Go to the provider of the company whose domain the address has."""
+    form = AddressForm()
+    email = (form.email.data or "").strip()
+    base_url = runtime().settings.base_url
+    try:
+        if not form.validate():
+            return render_template("sign_ons/new.html", form=form), 422
+        with runtime().units.identify() as early:
+            way = sign_ons.way_for(early, email, base_url)
+        provider = runtime().providers.provider(way.client.issuer)
+        target = returns.within(form.next.data)
+        url = sign_ons.begin(door, way, provider, browser=browser(), target=target, hint=email)
+    except (NotFound, ProviderFault) as error:
+        form.form_errors = [*form.form_errors, str(error)]
+        return render_template("sign_ons/new.html", form=form), 422
+    return depart(url, way.name)
+
+
+@public_page(blueprint, "/sso/<uuid:connection_id>/callback")
+def callback(door: Doorway, connection_id: UUID) -> Response | tuple[str, int]:
+    """Come back from a tenant's provider."""
+    try:
+        with runtime().units.identify() as early:
+            state, base_url = request.args.get("state", ""), runtime().settings.base_url
+            back = sign_ons.take(early, connection_id, state, browser(), base_url=base_url)
+            early.commit()
+        if back.flow.purpose == sign_ons.TRIAL:
+            return trials.come_back(door, back)
+        return _arrive(door, back)
+    except (SignInRefused, ProviderFault, NotFound) as error:
+        return render_template("sign_ons/refused.html", reason=str(error)), 403
+
+
+def _arrive(door: Doorway, back: Return) -> Response:
+    """Ask the provider with no transaction open, then open the session."""
+    answer = sign_ons.ask(back, runtime().providers, request.args, runtime().units.clock.now())
+    present = sessions.visitor()
+    found = sign_ons.finish(door, back, answer, browser=browser(), origin=origin(), present=present)
+    if isinstance(found, Waiting):
+        session["link"] = found.link_token
+        return redirect(url_for("sign_ons.link"), 303)
+    return _begin(door, found)
+
+
+def _begin(door: Doorway, opened: Opened) -> Response:
+    old = sessions.end()
+    if old:
+        accounts.sign_out(door, old)
+    sessions.begin(SignIn(opened.token, opened.user_id, opened.slug))
+    if opened.slug is None:
+        return redirect(opened.next or url_for("landings.show"), 303)
+    session["slug"] = opened.slug
+    return redirect(opened.next or url_for("overviews.show", slug=opened.slug), 303)
+
+
+@public_page(blueprint, "/sso/link")
+def link(door: Doorway) -> str | tuple[str, int]:
+    """Ask for the password of the account that has the address."""
+    try:
+        pending = sign_ons.waiting_link(door, session.get("link", ""), browser())
+    except SignInRefused as error:
+        return render_template("sign_ons/refused.html", reason=str(error)), 403
+    return render_template("sign_ons/link.html", form=LinkForm(), pending=pending)
+
+
+@public_page(blueprint, "/sso/link", methods=("POST",))
+def confirm_link(door: Doorway) -> Response | tuple[str, int]:
+    """Link the account by its password, and sign in."""
+    form = LinkForm()
+    try:
+        token = session.get("link", "")
+        pending = sign_ons.waiting_link(door, token, browser())
+        if not form.validate():
+            return render_template("sign_ons/link.html", form=form, pending=pending), 422
+        base_url = runtime().settings.base_url
+        opened = sign_ons.confirm_link(
+            door, token, form.password.data or "", browser=browser(), base_url=base_url, own=None, origin=origin()
+        )
+    except (Unauthenticated, TooManyRequests) as error:
+        door.commit()
+        form.blame(error)
+        return render_template("sign_ons/link.html", form=form, pending=pending), 422
+    except SignInRefused as error:
+        return render_template("sign_ons/refused.html", reason=str(error)), 403
+    return _begin(door, opened)
+
+
+@public_page(blueprint, "/sso/signed-out")
+def signed_out(_door: Doorway) -> str:
+    return render_template("sign_ons/signed_out.html")
+
+
+def browser() -> str:
+    """Return the random value that this browser's signed cookie carries, made when it is first asked for."""
+    if "browser" not in session:
+        session["browser"] = crypto.new_token()
+    return str(session["browser"])
+
+
+def depart(url: str, name: str) -> Response:
+    """Lead to another site by a page of ours: a redirect after a form is what our own policy (form-action) refuses."""
+    response = make_response(render_template("sign_ons/departure.html", url=url, name=name))
+    response.headers["Refresh"] = f"0; url={url}"
+    return response
+
+
+@blueprint.app_errorhandler(SsoRequired)
+@blueprint.app_errorhandler(SessionConfined)
+def _lead_on(error: AppError) -> Response:
+    """Show a page's visitor the way that the tenant asks for; programs get the problem."""
+    if wants_json():
+        return problem(error)
+    who = sessions.visitor()
+    template = "sign_ons/required.html" if isinstance(error, SsoRequired) else "sign_ons/confined.html"
+    form = AddressForm(formdata=None, email=who.email if who else "", next=returns.present())
+    return make_response(render_template(template, error=error, form=form), error.status)
