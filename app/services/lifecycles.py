@@ -92,10 +92,7 @@ def delete_tenant(unit: Unit, slug: str, reason: str = "") -> Tenant:
 
 def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
     """Bring a deleted tenant back as it was. Needs tenant:ownership:write, or staff. Raises Conflict."""
-    _require_owner_or_staff(unit)
-    tenant = present_tenant(unit)
-    if tenant.status != "deleted":
-        raise Conflict(f"The tenant is {tenant.status}, not deleted.")
+    tenant = deleted_tenant(unit)
     why = checked_reason(reason) if reason.strip() else None
     _move(
         unit,
@@ -107,6 +104,15 @@ def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
         deleted_at=None,
         purge_at=None,
     )
+    return tenant
+
+
+def deleted_tenant(unit: Unit) -> Tenant:
+    """Return the unit's tenant, if it is deleted. Needs tenant:ownership:write, or staff. Raises Conflict."""
+    _require_owner_or_staff(unit)
+    tenant = present_tenant(unit)
+    if tenant.status != "deleted":
+        raise Conflict(f"The tenant is {tenant.status}, not deleted.")
     return tenant
 
 

@@ -17,6 +17,7 @@ NOUNS: tuple[str, ...] = (
     "profiles",
     "mailboxes",
     "tenants",
+    "closures",
     "overviews",
     "sign_ins",
     "connections",

@@ -39,10 +39,12 @@ def tenant_page(
     methods: tuple[str, ...] = ("GET",),
     endpoint: str | None = None,
     confirmed: bool = False,
+    closed: bool = False,
 ) -> Callable[[View], View]:
     """Serve a tenant's page: sign-in, membership and `permission` are checked, then the view gets the unit first.
 
-    A `confirmed` page wants a proof of who asks that is not older than 15 minutes.
+    A `closed` page is what an owner may still open in a tenant that is closed. A `confirmed` page wants a proof of who
+    asks that is not older than 15 minutes.
 
     The unit is committed when the view answers below 400, and rolled back otherwise.
     """
@@ -53,7 +55,7 @@ def tenant_page(
             g.slug = slug
             if not current_user.is_authenticated:
                 return cast(Response, current_app.login_manager.unauthorized())  # type: ignore[attr-defined]
-            unit = _enter(home)
+            unit = _enter(home, closed=closed)
             require(unit, permission)
             if confirmed:
                 _require_confirmed()
@@ -83,10 +85,11 @@ def _visitor() -> Visitor:
     return who
 
 
-def _enter(home: Home) -> Unit:
+def _enter(home: Home, *, closed: bool) -> Unit:
     who = _visitor()
     g.tenant = who.tenant
-    unit = entrances.enter_tenant(doorway(), who, home, origin=origin())
+    enter = entrances.enter_closed if closed else entrances.enter_tenant
+    unit = enter(doorway(), who, home, origin=origin())
     g.actor, g.tenant_id = unit.actor, unit.tenant_id
     return unit
 

@@ -17,6 +17,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core.permissions import Permission
 from app.web.agents import device
+from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
 from tests.web import factor_pages, sign_on_pages
 from tests.web import samples as s
@@ -59,6 +60,9 @@ ROUTES = {
     "keys.change": "/keys/<key_id>/",
     "keys.revocation": "/keys/<key_id>/revocation",
     "keys.revoke": "/keys/<key_id>/revocation/",
+    "closures.create": "/settings/deletion/",
+    "closures.end": "/restoration/",
+    "closures.show": "/restoration",
     "key_rotations.new": "/keys/<key_id>/rotation",
     "key_rotations.create": "/keys/<key_id>/rotation/",
     "key_rotations.overlap": "/keys/<key_id>/overlap",
@@ -435,6 +439,11 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "error-500": (
         "errors/error.html",
         lambda: error(500, "Something failed on our side"),
+    ),
+    "closure": ("closures/new.html", lambda: {"form": ClosureForm(formdata=None), "days": 30}),
+    "restoration": (
+        "closures/show.html",
+        lambda: {"deleted": Row(name="Northwind", deleted_at=s.before(days=2), purge_at=s.before(days=-28))},
     ),
     "suspended": (
         "errors/suspended.html",
