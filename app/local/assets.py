@@ -25,6 +25,7 @@ SOURCES = {
     "theme.js": "static/js/theme.js",
     "console.js": "static/js/console.js",
     "live.js": "static/js/live.js",
+    "passkeys.js": "static/js/passkeys.js",
     "favicon.svg": "static/favicon.svg",
 }
 ICON_LIST = "static/icons.txt"

@@ -5,6 +5,7 @@ from app.core.errors import FactorRequired, TooManyRequests, Unauthenticated
 from app.db import directory
 from app.db import factors as held
 from app.db.factors import Factors, Waiting
+from app.db.passkeys import KnownPasskey
 from app.db.units import Doorway
 from app.services import accounts, factors
 from app.services.accounts import Origin, SignIn
@@ -65,6 +66,11 @@ def finish(door: Doorway, token: str, found: Waiting, method: str, *, origin: Or
     return accounts.complete_sign_in(
         door, found.user_id, found.email, origin, methods=(*found.methods, method), strong=True
     )
+
+
+def by_passkey(door: Doorway, shown: KnownPasskey, *, origin: Origin) -> SignIn:
+    """Open a session by a passkey alone, which its owner unlocked: that is two factors."""
+    return accounts.complete_sign_in(door, shown.user_id, shown.email, origin, methods=("passkey",), strong=True)
 
 
 def sign_in_at_once(

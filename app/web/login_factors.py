@@ -1,4 +1,4 @@
-"""The second step of signing in: a code of the authenticator app, or a recovery code."""
+"""The second step of signing in: a code of the authenticator app, or a recovery code; passkeys stand beside it."""
 
 from flask import Blueprint, flash, redirect, render_template, session, url_for
 from werkzeug.wrappers import Response
@@ -12,6 +12,7 @@ from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.web import returns, sessions
+from app.web.ceremonies import PasskeyForm
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("login_factors", __name__)
@@ -52,9 +53,9 @@ def create(door: Doorway) -> Response | tuple[str, int]:
     return _page(found, held, form), status
 
 
-def enter(door: Doorway, done: SignIn) -> Response:
+def enter(door: Doorway, done: SignIn, wanted: str | None = None) -> Response:
     """Give the browser its session, and go where one wanted to."""
-    wanted = returns.within(session.get("next"))
+    wanted = wanted or returns.within(session.get("next"))
     sessions.begin(done)
     session["slug"] = done.slug
     if "recovery" in done.methods:
@@ -71,4 +72,5 @@ def begin_again(error: Unauthenticated) -> Response:
 
 
 def _page(found: Waiting, held: Factors, form: CodeForm) -> str:
-    return render_template("login_factors/new.html", email=found.email, factors=held, form=form)
+    passkey = PasskeyForm(formdata=None)
+    return render_template("login_factors/new.html", email=found.email, factors=held, form=form, passkey=passkey)

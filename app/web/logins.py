@@ -10,6 +10,7 @@ from app.services.accounts import PendingSignIn
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import returns, sessions
+from app.web.ceremonies import PasskeyForm
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("logins", __name__)
@@ -25,7 +26,7 @@ class LoginForm(Form):
 
 @public_page(blueprint, "/login")
 def new(_door: Doorway) -> str:
-    return render_template("logins/new.html", form=LoginForm(next=request.args.get("next", "")))
+    return _page(LoginForm(next=request.args.get("next", "")))
 
 
 @public_page(blueprint, "/login", methods=("POST",))
@@ -33,14 +34,14 @@ def create(door: Doorway) -> Response | tuple[str, int]:
     """Open a session and go where one wanted to, or ask for the second factor first."""
     form = LoginForm()
     if not form.validate():
-        return render_template("logins/new.html", form=form), 422
+        return _page(form), 422
     wanted = returns.within(form.next.data)
     try:
         begun = accounts.sign_in(door, form.email.data or "", form.password.data or "", origin=origin())
     except (Unauthenticated, TooManyRequests) as error:
         door.commit()
         form.blame(error)
-        return render_template("logins/new.html", form=form), 429 if isinstance(error, TooManyRequests) else 422
+        return _page(form), 429 if isinstance(error, TooManyRequests) else 422
     if isinstance(begun, PendingSignIn):
         sessions.wait(begun, wanted)
         return redirect(url_for("login_factors.new"), 303)
@@ -56,3 +57,7 @@ def end(door: Doorway) -> Response:
     if token:
         accounts.sign_out(door, token)
     return redirect(url_for("logins.new"), 303)
+
+
+def _page(form: LoginForm) -> str:
+    return render_template("logins/new.html", form=form, passkey=PasskeyForm(formdata=None, next=form.next.data))

@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid, TooManyRequests
-from app.services import factors, profiles
+from app.services import factors, passkeys, profiles
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import agents, sessions
@@ -44,6 +44,7 @@ def show(door: Doorway) -> str:
         "profiles/show.html",
         account=account,
         factors=factors.state(door, account.user_id),
+        passkeys=passkeys.list_passkeys(door, account.user_id),
         sessions=profiles.sessions_of(door, token),
         programs=profiles.programs_of(door, token),
         events=profiles.events_of(door, token),

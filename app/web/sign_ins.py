@@ -4,7 +4,7 @@ from flask import render_template
 
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
-from app.services import connections, email_domains
+from app.services import connections, email_domains, policies
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("sign_ins", __name__)
@@ -17,4 +17,6 @@ def show(unit: Unit) -> str:
         connection=connections.find_connection(unit),
         domains=email_domains.list_domains(unit),
         sso_required=connections.sso_is_required(unit),
+        policy=policies.get_policy(unit),
+        people=policies.conformity(unit),
     )

@@ -1,18 +1,20 @@
 """Proving once more who one is, before what a stolen session must not do; then back to where one was."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 
 from app.core.errors import AppError, ConfirmationRequired, Conflict, FactorRequired, Invalid, TooManyRequests
 from app.db.factors import Factors
 from app.db.people import Account
-from app.services import factors, profiles, step_ups
+from app.services import factors, passkeys, profiles, step_ups
+from app.services.passkeys import WrongPasskey
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.web import returns, sessions
+from app.web.ceremonies import PasskeyForm, answer, ceremony, shown, site
 from app.web.routing import Doorway, personal_page
 
 blueprint = Blueprint("step_ups", __name__)
@@ -66,6 +68,30 @@ def confirm(door: Doorway) -> Response | tuple[str, int]:
     return _page(account, held, form), status
 
 
+@personal_page(blueprint, "/account/confirmation/challenge", methods=("POST",))
+def challenge(door: Doorway) -> Response:
+    """Give the script a challenge for the person's passkeys."""
+    token = sessions.token()
+    user_id = profiles.account_of(door, token).user_id
+    return answer(passkeys.begin_proof(door, "confirm", bound=token, user_id=user_id, site=site()))
+
+
+@personal_page(blueprint, "/account/confirmation/passkey", methods=("POST",))
+def confirm_by_passkey(door: Doorway) -> Response:
+    """Take a passkey; the session goes on under a new token."""
+    form = PasskeyForm()
+    token = sessions.token()
+    account = profiles.account_of(door, token)
+    wanted = returns.within(form.next.data)
+    try:
+        shown(door, ceremony("confirm", token), form, account.user_id)
+        sessions.renew(step_ups.renew(door, token, account, "passkey", strong=True))
+    except (WrongPasskey, TooManyRequests) as error:
+        flash(error.detail, "bad")
+        return redirect(url_for("step_ups.show", next=wanted), 303)
+    return redirect(wanted or url_for("profiles.show"), 303)
+
+
 def _proved(door: Doorway, token: str, account: Account, held: Factors, form: ConfirmForm) -> str:
     if held.any:
         key = runtime().master_key
@@ -74,4 +100,5 @@ def _proved(door: Doorway, token: str, account: Account, held: Factors, form: Co
 
 
 def _page(account: Account, held: Factors, form: ConfirmForm) -> str:
-    return render_template("step_ups/show.html", account=account, factors=held, form=form)
+    passkey = PasskeyForm(formdata=None, next=form.next.data)
+    return render_template("step_ups/show.html", account=account, factors=held, form=form, passkey=passkey)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from types import SimpleNamespace as Row
 from typing import Any
+from uuid import UUID
 
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
@@ -10,16 +11,45 @@ from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired
 
 from app.db.factors import Factors
+from app.db.passkeys import Passkey
+from app.services.policies import Conformity, MemberFactor
 from app.web.factors import picture
 from tests.web import samples as s
 
 KEY = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP"
 CODES = tuple(f"{n}k7q-2vxa-{n}mzt" for n in range(10))
 BARE = Factors(None, 0, 0)
-HELD = Factors(s.before(days=40), 0, 2)
+HELD = Factors(s.before(days=40), 2, 2)
+PASSKEYS = [
+    Passkey(UUID(int=1), b"a", "Chrome on Linux", True, (), s.before(days=30), s.before(hours=5), None),
+    Passkey(UUID(int=2), b"b", "Key on my ring", False, (), s.before(days=300), s.before(days=5), s.before(days=5)),
+]
+PEOPLE = Conformity(
+    1,
+    1,
+    (
+        MemberFactor(UUID(int=5), "Grace Hopper", "grace@northwind.example", "viewer", False),
+        MemberFactor(UUID(int=6), "Ada Lindqvist", "ada.lindqvist@northwind.example", "owner", True),
+    ),
+)
+ROUTES = {
+    "policies.factor": "/sign-in/factor",
+    "policies.ask_factor": "/sign-in/factor/",
+}
 
 APART = {
     "login_factors.new": "/login/factor",
+    "login_passkeys.create": "/login/passkey",
+    "login_passkeys.challenge": "/login/passkey/challenge",
+    "login_passkeys.finish": "/login/factor/passkey",
+    "login_passkeys.factor_challenge": "/login/factor/challenge",
+    "passkeys.new": "/account/passkeys/new",
+    "passkeys.create": "/account/passkeys",
+    "passkeys.challenge": "/account/passkeys/challenge",
+    "passkeys.removal": "/account/passkeys/<passkey_id>/removal",
+    "passkeys.remove": "/account/passkeys/<passkey_id>/removal/",
+    "step_ups.challenge": "/account/confirmation/challenge",
+    "step_ups.confirm_by_passkey": "/account/confirmation/passkey",
     "step_ups.show": "/account/confirmation",
     "step_ups.confirm": "/account/confirmation/",
     "factors.new": "/account/authenticator",
@@ -41,6 +71,12 @@ class ConfirmForm(CodeForm):
     password = PasswordField("Password", [DataRequired("This is not your password")])
 
 
+class PasskeyNameForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Must not be empty")])
+    credential = HiddenField()
+    next = HiddenField()
+
+
 def _wrong(kind: type[FlaskForm]) -> FlaskForm:
     form = kind(formdata=MultiDict({"next": "/account"}))
     form.validate()
@@ -48,7 +84,8 @@ def _wrong(kind: type[FlaskForm]) -> FlaskForm:
 
 
 def _asked(factors: Factors, form: FlaskForm) -> dict[str, Any]:
-    return {"account": s.ACCOUNT, "email": s.PERSON.email, "factors": factors, "form": form}
+    asked = {"account": s.ACCOUNT, "email": s.PERSON.email, "factors": factors, "form": form}
+    return {**asked, "passkey": CodeForm(formdata=None)}
 
 
 def _codes() -> dict[str, Any]:
@@ -67,10 +104,15 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "recovery-codes": ("factors/codes.html", _codes),
     "recovery-renewal": ("factors/renewal.html", lambda: {"form": FlaskForm(), "left": 2}),
+    "passkey-new": ("passkeys/new.html", lambda: {"form": PasskeyNameForm(formdata=None, name="Chrome on Linux")}),
+    "passkey-invalid": ("passkeys/new.html", lambda: {"form": _wrong(PasskeyNameForm)}),
+    "passkey-removal": ("passkeys/removal.html", lambda: {"form": FlaskForm(), "passkey": PASSKEYS[0]}),
+    "sign-in-factor": ("policies/factor.html", lambda: {"form": FlaskForm(), "required": False, "people": PEOPLE}),
+    "sign-in-factor-off": ("policies/factor.html", lambda: {"form": FlaskForm(), "required": True, "people": PEOPLE}),
     "totp-removal": ("factors/removal.html", lambda: {"form": FlaskForm()}),
 }
 
 
 def account(number: int) -> dict[str, Any]:
     """What the page of one's account tells of factors: none, or those of somebody who has some."""
-    return vars(Row(factors=HELD if number else BARE))
+    return vars(Row(factors=HELD if number else BARE, passkeys=PASSKEYS if number else []))

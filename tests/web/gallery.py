@@ -30,6 +30,7 @@ CSP = (
 # endpoint -> rule below /t/<slug>, for the links in the pages
 ROUTES = {
     **sign_on_pages.ROUTES,
+    **factor_pages.ROUTES,
     "overviews.show": "/",
     "scans.index": "/scans",
     "scans.new": "/scans/new",
@@ -277,7 +278,10 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "reference": ("references/show.html", lambda: s.REFERENCE),
     "signup": ("signups/new.html", lambda: {"form": SignupForm(formdata=None), "slug_state": "free"}),
     "signup-invalid": ("signups/new.html", lambda: {"form": _invalid(SignupForm), "slug_state": "taken"}),
-    "login": ("logins/new.html", lambda: {"form": LoginForm(formdata=None)}),
+    "login": (
+        "logins/new.html",
+        lambda: {"form": LoginForm(formdata=None), "passkey": factor_pages.CodeForm(formdata=None)},
+    ),
     "tenants": (
         "tenants/index.html",
         lambda: {"tenants": [Row(name="Northwind Traders", slug="northwind", role="owner", status="active")]},

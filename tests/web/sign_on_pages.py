@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
+from tests.web import factor_pages
 from tests.web import samples as s
 
 ROUTES = {
@@ -157,7 +158,8 @@ def _domains(rows: list[Row], **more: Any) -> dict[str, Any]:
 
 
 def _sign_in(found: Row | None, **more: Any) -> dict[str, Any]:
-    return {"connection": found, "domains": DOMAINS if found else [], "sso_required": False, **more}
+    plain = {"connection": found, "domains": DOMAINS if found else [], "sso_required": False}
+    return {**plain, "policy": Row(mfa_required=found is not None), "people": factor_pages.PEOPLE, **more}
 
 
 def _asked(title: str, detail: str) -> dict[str, Any]:
