@@ -135,6 +135,17 @@ def test_no_page_fails_on_its_address(app: Flask, sides: tuple[Side, Side]) -> N
     assert wrong == []
 
 
+def test_no_route_fails_on_another_method(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Every route answers a method that is not its own below 500, mostly with 405 and those that are."""
+    side = sides[0]
+    for rule in every_rule(app):
+        path = PLACE.sub(lambda place: str({**OF_NO_TENANT, **side.ids}.get(place.group(1), "x")), rule.rule)
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - (rule.methods or set()):
+            answer = side.person.client.open(path, method=method, base_url=side.person.base_url)
+            assert answer.status_code < 500, (rule.endpoint, method)
+            assert answer.status_code != 405 or answer.headers["Allow"], (rule.endpoint, method)
+
+
 def resources(app: Flask) -> Iterator[tuple[Rule, Any]]:
     """Yield the routes of the JSON API with what they promise."""
     for rule in every_rule(app):
