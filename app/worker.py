@@ -28,7 +28,14 @@ from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
-from app.services.effects import domain_checks, graph_scans, proof_checks, tenant_stops
+from app.services.effects import (
+    domain_checks,
+    graph_scans,
+    plan_notices,
+    proof_checks,
+    quota_warnings,
+    tenant_stops,
+)
 from app.services.sealers import Sealer
 from app.services.stewards import Steward
 from app.services.sweepers import Sweeper
@@ -121,7 +128,9 @@ class WorkerProcess:
             "scan.cancel": dispatcher.cancel,
             "graph.scan": graph_scans(self.units, self.graph),
             "domain.check": domain_checks(self.units),
+            "plan.notice": plan_notices(self.units),
             "proof.check": proof_checks(self.units),
+            "quota.warning": quota_warnings(self.units),
             "tenant.stop": tenant_stops(self.units),
         }
         return Relay(self.units, handlers, listen_url=self._direct, poll_seconds=self._settings.relay_poll_seconds)

@@ -42,6 +42,7 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None
     mail_from: str | None = None
+    staff_mail: str | None = None
     local_mail_dir: Path | None = None
     rate_limit_storage_url: SecretStr | None = None
     # While the store is away. memory: each process counts by itself, so that a limit is at most as many times as wide

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -204,6 +205,12 @@ def person_changing(session: Session, user_id: UUID, email: str) -> tuple[str, s
     """Return name and present address of a person who is changing to `email`. The worker's."""
     row = _one(session, "SELECT name, old_email FROM auth.person_changing(:user, :email)", user=user_id, email=email)
     return None if row is None else (row.name, row.old_email)
+
+
+def notice_facts(session: Session, mail_id: UUID) -> dict[str, Any] | None:
+    """Return what a notice says: subject, lines, url. The worker's."""
+    found: dict[str, Any] | None = session.scalar(text("SELECT auth.notice_facts(:id)"), {"id": mail_id})
+    return found
 
 
 def issue_token(

@@ -11,7 +11,7 @@ from app.graph.projections import project_scan
 from app.models.assets import Asset
 from app.outbox.relay import Delivery, Handler, Postponed
 from app.scanners.ownership import check_dns
-from app.services import email_domains, proofs, scans
+from app.services import email_domains, notices, proofs, scans
 from app.services.pictures import scan_picture
 from app.tenancy.actors import system_actor
 
@@ -57,6 +57,28 @@ def domain_checks(units: Units) -> Handler:
             unit.commit()
 
     return check
+
+
+def quota_warnings(units: Units) -> Handler:
+    """Return the handler of `quota.warning`: tells the owners by mail, once for each level and period."""
+
+    def warn(delivery: Delivery) -> None:
+        with units.open(Home.ACCOUNT, WORKER) as unit:
+            notices.warn_owners(unit, delivery.payload)
+            unit.commit()
+
+    return warn
+
+
+def plan_notices(units: Units) -> Handler:
+    """Return the handler of `plan.notice`: tells owners and staff where a request for another plan stands."""
+
+    def tell(delivery: Delivery) -> None:
+        with units.open(Home.ACCOUNT, WORKER) as unit:
+            notices.tell_of_request(unit, UUID(delivery.payload["request_id"]), delivery.payload["status"])
+            unit.commit()
+
+    return tell
 
 
 def graph_scans(units: Units, graph: Graph | None) -> Handler:

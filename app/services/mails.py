@@ -48,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "email-new": Kind("Confirm your new e-mail address", "email-new", timedelta(days=1), "a day"),
     "email-changed": Kind("Your e-mail address was changed"),
     "password-changed": Kind("Your password was changed"),
+    "notice": Kind("About your tenant"),
     "factors-changed": Kind("Your second factors were used or changed"),
 }
 
@@ -67,7 +68,13 @@ def compose(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | 
     kind = mail.kind
     found = people.find_person(door.session, mail.recipient)
     facts: dict[str, Any] = {"new_email": "", "old_email": ""}
-    if kind == "email-new":
+    if kind == "notice":
+        about = people.notice_facts(door.session, mail.id)
+        if about is None:
+            return None
+        facts |= about | {"name": found[1] if found else ""}
+        owner = mail.user_id or mail.id
+    elif kind == "email-new":
         if found is not None:
             kind, facts["name"], owner = "known", found[1], found[0]
         else:
@@ -94,10 +101,10 @@ def _message(
         expires = mail.created_at + what.lasts
         people.issue_token(door.session, crypto.token_hash(token), what.page, owner, mail.recipient, expires)
         link = f"{settings.base_url}/{what.page}/{token}"
-    facts = {**facts, "subject": what.subject, "link": link, "good_for": what.good_for, "base_url": settings.base_url}
+    facts = {"subject": what.subject, **facts, "link": link, "good_for": what.good_for, "base_url": settings.base_url}
     host = urlsplit(settings.base_url).hostname or "localhost"
     message = EmailMessage()
-    message["Subject"] = what.subject
+    message["Subject"] = facts["subject"]
     message["From"] = settings.mail_from or f"Sentinel <no-reply@{host}>"
     message["To"] = mail.recipient
     message["Date"] = format_datetime(mail.created_at)

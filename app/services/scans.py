@@ -1,5 +1,6 @@
 """Scans: start, cancel, retry, list; and what the worker does to them: admit, claim, complete, fail."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -121,6 +122,12 @@ def get_scan(unit: Unit, scan_id: UUID) -> Scan:
     return scan
 
 
+def scans_by_id(unit: Unit, ids: Sequence[UUID]) -> list[Scan]:
+    """Return those of the scans that there are. Needs tenant:scans:read."""
+    require(unit, Permission.SCANS_READ)
+    return list(unit.session.scalars(select(Scan).where(Scan.id.in_(ids))))
+
+
 def scan_steps(unit: Unit, scan_id: UUID) -> list[ScanStep]:
     """Return the steps that the scan has reached, in order. Needs tenant:scans:read."""
     require(unit, Permission.SCANS_READ)
@@ -135,14 +142,17 @@ def list_scans(
     status: str | None = None,
     asset_id: UUID | None = None,
     day: str | None = None,
+    requested_by: str | None = None,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[Scan]:
     """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance. Needs tenant:scans:read."""
     require(unit, Permission.SCANS_READ)
-    binding = f"scans:{status}:{asset_id}:{day}"
+    binding = f"scans:{status}:{asset_id}:{day}:{requested_by}"
     statement = select(Scan)
+    if requested_by is not None:
+        statement = statement.where(Scan.requested_by == requested_by)
     if status is not None:
         statement = statement.where(Scan.status == status)
     if asset_id is not None:

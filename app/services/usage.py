@@ -79,6 +79,78 @@ def calls_of_key(unit: Unit, key_id: UUID, *, days: int = 30) -> Series:
     return _series(unit, "calls", ApiCall.at, days, ApiCall.key_id == key_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Who or what a number of rows belongs to: a key, an endpoint or a person."""
+
+    name: str
+    id: UUID | None
+    number: int
+
+
+MOST_SHARES = 20
+
+
+def calls_by_key(unit: Unit, *, days: int = 30) -> list[Share]:
+    """Return calls of the last `days` days by key, the busiest 20 first. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    number = func.count()
+    grouped = select(func.max(ApiCall.key_name).label("name"), ApiCall.key_id.label("key"), number.label("number"))
+    rows = unit.session.execute(
+        grouped.where(ApiCall.at >= _since(unit, days))
+        .group_by(ApiCall.key_id)
+        .order_by(number.desc())
+        .limit(MOST_SHARES)
+    )
+    return [Share(row.name, row.key, row.number) for row in rows]
+
+
+def calls_by_endpoint(unit: Unit, *, days: int = 30) -> list[Share]:
+    """Return calls of the last `days` days by endpoint, the busiest 20 first. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    number = func.count()
+    rows = unit.session.execute(
+        select(ApiCall.endpoint.label("name"), number.label("number"))
+        .where(ApiCall.at >= _since(unit, days))
+        .group_by(ApiCall.endpoint)
+        .order_by(number.desc())
+        .limit(MOST_SHARES)
+    )
+    return [Share(row.name, None, row.number) for row in rows]
+
+
+def scans_by_person(unit: Unit, *, days: int = 30) -> list[Share]:
+    """Return scans of the last `days` days by who asked for them, the busiest 20 first. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    number = func.count()
+    rows = unit.session.execute(
+        select(Scan.requested_by.label("name"), number.label("number"))
+        .where(Scan.created_at >= _since(unit, days))
+        .group_by(Scan.requested_by)
+        .order_by(number.desc())
+        .limit(MOST_SHARES)
+    )
+    return [Share(row.name, None, row.number) for row in rows]
+
+
+def calls_table(unit: Unit, *, days: int = 30) -> list[tuple[date, str, str, int]]:
+    """Return calls by UTC day, key and endpoint, the last `days` days up to today. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    day: ColumnElement[datetime] = func.date_trunc("day", ApiCall.at, "UTC")
+    rows = unit.session.execute(
+        select(day.label("day"), ApiCall.key_name.label("key"), ApiCall.endpoint.label("endpoint"), func.count())
+        .where(ApiCall.at >= _since(unit, days))
+        .group_by(day, ApiCall.key_name, ApiCall.endpoint)
+        .order_by(day, ApiCall.key_name, ApiCall.endpoint)
+    )
+    return [(moment.astimezone(UTC).date(), key, endpoint, number) for moment, key, endpoint, number in rows]
+
+
+def _since(unit: Unit, days: int) -> datetime:
+    first = unit.now().astimezone(UTC).date() - timedelta(days=days - 1)
+    return datetime(first.year, first.month, first.day, tzinfo=UTC)
+
+
 def _series(
     unit: Unit, name: str, column: InstrumentedAttribute[datetime], days: int, *only: ColumnElement[bool]
 ) -> Series:
@@ -97,14 +169,24 @@ def list_calls(
     *,
     day: str | None = None,
     key_id: UUID | None = None,
+    endpoint: str | None = None,
+    texts: bool = False,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[ApiCall]:
-    """Return API calls, of one key where it is given, newest first. Needs tenant:usage:read."""
+    """Return API calls, newest first: of one key, to one endpoint, or this month's that checked a text where asked.
+
+    Needs tenant:usage:read.
+    """
     require(unit, Permission.USAGE_READ)
-    binding = f"calls:{day}:{key_id}"
+    binding = f"calls:{day}:{key_id}:{endpoint}:{texts}"
     statement = select(ApiCall)
+    if endpoint is not None:
+        statement = statement.where(ApiCall.endpoint == endpoint)
+    if texts:
+        month = func.date_trunc("month", func.clock_timestamp(), "UTC")
+        statement = statement.where(ApiCall.verdict.in_(("blocked", "allowed")), ApiCall.at >= month)
     if key_id is not None:
         statement = statement.where(ApiCall.key_id == key_id)
     if day is not None:

@@ -40,6 +40,11 @@ _OF_STATUS: dict[int, type[AppError]] = {
     503: errors.Unavailable,
 }
 
+_PAGES: dict[type[AppError], str] = {
+    errors.TenantClosed: "errors/suspended.html",
+    errors.QuotaExceeded: "errors/quota.html",
+}
+
 
 def problem(error: AppError) -> Response:
     """Return the problem document of `error`."""
@@ -68,7 +73,7 @@ def wants_json() -> bool:
 
 def page(error: AppError) -> Response:
     """Return the page of `error`."""
-    template = "errors/suspended.html" if isinstance(error, errors.TenantClosed) else "errors/error.html"
+    template = next((name for kind, name in _PAGES.items() if isinstance(error, kind)), "errors/error.html")
     body = render_template(template, error=error, request_id=g.get("request_id"))
     answer = Response(body, status=error.status, mimetype="text/html")
     answer.headers.update(error.headers)

@@ -33,6 +33,7 @@ NOUNS: tuple[str, ...] = (
     "findings",
     "graphs",
     "guards",
+    "plans",
     "usages",
     "audits",
     "audit_keys",

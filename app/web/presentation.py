@@ -38,7 +38,7 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
         (
             Destination("Sign-in", "lock", "sign_ins.show", Permission.SIGN_IN_READ),
             Destination("API keys", "key", "keys.index", Permission.KEYS_READ),
-            Destination("Usage", "chart-bar", "usages.show", Permission.USAGE_READ),
+            Destination("Plan and usage", "chart-bar", "plans.show", Permission.PLAN_READ),
             Destination("Audit log", "history", "audits.index", Permission.AUDIT_READ),
         ),
     ),

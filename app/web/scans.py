@@ -69,11 +69,12 @@ def index(unit: Unit) -> str:
         status=args.get("status") or None,
         asset_id=id_given("asset_id"),
         day=args.get("day") or None,
+        requested_by=args.get("by") or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "day"))
+    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "day", "by"))
     return render_template("scans/index.html", **shown)
 
 

@@ -1,11 +1,15 @@
 """What was agreed on with a tenant in place of its plan's figures, plans asked for, and who was warned of a quota."""
 
+from pathlib import Path
+
 from alembic import op
 
 from app.db.rls import protect, tenant_table
 
 revision = "control_0010"
 down_revision = "control_0009"
+
+DIRECTORY = Path(__file__).with_suffix(".sql")
 
 
 def upgrade() -> None:
@@ -34,5 +38,8 @@ def upgrade() -> None:
             quota text NOT NULL, period date NOT NULL, level integer NOT NULL, at timestamptz NOT NULL,
             PRIMARY KEY (tenant_id, quota, period, level), CHECK (level > 0))""",
         *protect("account.quota_warnings", grants=("SELECT", "INSERT")),
+        "SET ROLE sentinel_directory",
+        DIRECTORY.read_text(encoding="utf-8"),
+        "RESET ROLE",
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

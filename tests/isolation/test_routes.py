@@ -19,7 +19,7 @@ from app.core.settings import settings
 from app.db.units import Home, Units
 from app.factory import create_app
 from app.local import assets
-from app.services import email_domains
+from app.services import email_domains, plan_requests
 from tests.peers import rows
 from tests.peers.programs import Program, issue, sample, stock
 from tests.peers.rows import Shape
@@ -126,6 +126,7 @@ TABLES = {
     "domain_id": "account.email_domains",
     "finding_id": "shared.findings",
     "key_id": "account.api_keys",
+    "request_id": "account.plan_requests",
     "scan_id": "shared.scans",
 }
 # What else may stand in an address: of no tenant, and here of nobody.
@@ -181,9 +182,10 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
         program = Program(app.test_client(), address, made, key_id, secret)
         with made.unit(Home.ACCOUNT) as unit:
             domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
+            request_id = plan_requests.request_plan(unit, "enterprise").id
             unit.commit()
-        ids = {**stock(made, worker_units).ids, "key_id": key_id, "domain_id": domain_id}
-        return Side(made, person, program, ids)
+        own = {"key_id": key_id, "domain_id": domain_id, "request_id": request_id}
+        return Side(made, person, program, {**stock(made, worker_units).ids, **own})
 
     return side(), side()
 

@@ -143,6 +143,7 @@ FUNCTIONS = {
         APP,
     ),
     **dict.fromkeys(("sweep_factors",), WORKER),
+    **dict.fromkeys(("notice_facts", "request_notice"), WORKER),
     **dict.fromkeys(("audit_key", "count_peppers", "keep_audit_key", "logs_unsealed", "note_sealed"), WORKER),
     **dict.fromkeys(
         (

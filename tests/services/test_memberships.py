@@ -197,7 +197,7 @@ def test_an_end_takes_keys_and_pages_at_the_next_request(tenant: Made, units: Un
     assert not visits(units, admin)
     peppers = [decode_key(settings().key_pepper.get_secret_value())]
     with units.identify() as door, pytest.raises(Unauthenticated):
-        entrances.by_key(door, secret, peppers=peppers, origin=ORIGIN)
+        entrances.find_key(door, secret, peppers=peppers, origin=ORIGIN)
     with tenant.unit(Home.ACCOUNT) as unit:
         key = unit.session.get_one(ApiKey, (tenant.id, key_id))
         assert key.revoked_at is not None and key.maker_label == admin.email
@@ -219,7 +219,7 @@ def test_an_old_key_does_not_come_back_with_its_maker(tenant: Made, units: Units
         unit.commit()
     peppers = [decode_key(settings().key_pepper.get_secret_value())]
     with units.identify() as door, pytest.raises(Unauthenticated, match="revoked"):
-        entrances.by_key(door, secret, peppers=peppers, origin=ORIGIN)
+        entrances.find_key(door, secret, peppers=peppers, origin=ORIGIN)
 
 
 def test_an_end_here_leaves_other_tenants_alone(tenant: Made, tenants: Callable[[], Made], units: Units) -> None:

@@ -19,7 +19,7 @@ from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
-from tests.web import factor_pages, sign_on_pages
+from tests.web import factor_pages, plan_pages, sign_on_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +68,7 @@ ROUTES = {
     "key_rotations.create": "/keys/<key_id>/rotation/",
     "key_rotations.overlap": "/keys/<key_id>/overlap",
     "key_rotations.end": "/keys/<key_id>/overlap/",
+    **plan_pages.ROUTES,
     "usages.show": "/usage",
     "usages.calls": "/usage/calls",
     "audits.index": "/audit",
@@ -210,6 +211,9 @@ def _filters(**given: Any) -> dict[str, Any]:
         "from",
         "until",
         "key_id",
+        "path",
+        "quota",
+        "by",
     )
     return {**dict.fromkeys(names), **given}
 
@@ -273,6 +277,7 @@ def _graph() -> dict[str, Any]:
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     **factor_pages.PAGES,
     **sign_on_pages.PAGES,
+    **plan_pages.PAGES,
     "landing": ("landings/show.html", dict),
     "about-scans": ("landings/scans.html", lambda: {"most": 6}),
     "reference": ("references/show.html", lambda: s.REFERENCE),
@@ -425,10 +430,14 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "guard": ("guards/show.html", lambda: {"form": GuardForm(formdata=None), "verdict": None, "curl": "curl …"}),
     "guard-verdict": ("guards/show.html", lambda: {"form": GuardForm(), "verdict": s.VERDICT, "curl": "curl …"}),
-    "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14}),
+    "usage": ("usages/show.html", lambda: {"charts": s.CHARTS, "period": 14, "shares": s.SHARES}),
     "usage-full": (
         "usages/show.html",
-        lambda: {"charts": [(s.full(name), "/t/northwind/scans") for name in ("a", "b", "c")], "period": 30},
+        lambda: {
+            "charts": [(s.full(name), "/t/northwind/scans") for name in ("a", "b", "c")],
+            "period": 30,
+            "shares": s.NO_SHARES,
+        },
     ),
     "error-503": ("errors/error.html", lambda: error(503, "A part of the service is not available", "Try later.")),
     "calls": ("usages/calls.html", lambda: _list(s.CALLS, keys=[(s.uid(400), "Checkout service")])),

@@ -321,3 +321,15 @@ MAILS = [
     )
     for n, subject in enumerate(("Confirm your e-mail address", "Set a new password"))
 ]
+
+SHARES = [
+    Row(
+        title="Calls by key",
+        noun="Key",
+        unit="calls",
+        rows=[("Checkout service", 9_204, "#"), ("Nightly job", 88, "#")],
+    ),
+    Row(title="Calls by endpoint", noun="Endpoint", unit="calls", rows=[("/api/v1/process", 9_100, "#")]),
+    Row(title="Scans by person or key", noun="Asked by", unit="scans", rows=[(PERSON.email, 40, "#")]),
+]
+NO_SHARES = [Row(title=each.title, noun=each.noun, unit=each.unit, rows=[]) for each in SHARES]

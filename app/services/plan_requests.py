@@ -1,0 +1,167 @@
+"""Asking for another plan: until there is billing, a request that staff approve or decline."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
+from app.core.permissions import Permission
+from app.db.units import Unit
+from app.models.plans import PlanRequest
+from app.models.tenants import Tenant
+from app.outbox.requests import request_effect
+from app.services import audit, quotas
+from app.services.access import require
+from app.services.plans import (
+    FEATURE_NAMES,
+    QUOTA_NAMES,
+    Entitlements,
+    PlanName,
+    Quota,
+    entitlements,
+    forget_entitlements,
+    plan_named,
+    plan_of,
+)
+from app.services.quotas import METERS, Meter
+from app.tenancy.actors import ActorKind
+
+LONGEST_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What a change of plan takes away: quotas of which more is used than it allows (name, used, limit), features."""
+
+    beyond: tuple[tuple[str, int, int], ...]
+    lost: tuple[str, ...]
+
+
+def consequences(unit: Unit, plan: PlanName) -> Consequences:
+    """Return what would exceed `plan`, and what it leaves out that the tenant has. Needs tenant:plan:read."""
+    require(unit, Permission.PLAN_READ)
+    wanted, has = plan_of(plan), entitlements(unit)
+    beyond = []
+    for quota, limit in wanted.quotas.items():
+        used = used_now(unit, quota)
+        if limit is not None and used is not None and used > limit and str(quota) not in has.overridden:
+            beyond.append((QUOTA_NAMES[quota], used, limit))
+    return Consequences(tuple(beyond), _lost(has, plan))
+
+
+def _lost(has: Entitlements, plan: PlanName) -> tuple[str, ...]:
+    lost = has.features - plan_of(plan).features
+    return tuple(sorted(FEATURE_NAMES[feature] for feature in lost if str(feature) not in has.overridden))
+
+
+def used_now(unit: Unit, quota: Quota) -> int | None:
+    """Return how much of a quota is used at present; None for one without a meter."""
+    meter = METERS[quota]
+    if meter is Meter.NONE:
+        return None
+    return quotas.used_of(unit, quota)[0] if meter is Meter.MONTH else quotas.count_rows_of(unit, quota)
+
+
+def pending_request(unit: Unit) -> PlanRequest | None:
+    """Return the request that waits for an answer. Needs tenant:plan:read."""
+    require(unit, Permission.PLAN_READ)
+    return waiting_request(unit)
+
+
+def waiting_request(unit: Unit) -> PlanRequest | None:
+    """Return the same to whoever works for the platform."""
+    return unit.session.scalar(select(PlanRequest).where(PlanRequest.status == "pending"))
+
+
+def last_request(unit: Unit) -> PlanRequest | None:
+    """Return the newest request, whatever became of it. Needs tenant:plan:read."""
+    require(unit, Permission.PLAN_READ)
+    return unit.session.scalar(
+        select(PlanRequest).order_by(PlanRequest.asked_at.desc(), PlanRequest.id.desc()).limit(1)
+    )
+
+
+def request_plan(unit: Unit, plan: str, *, note: str = "") -> PlanRequest:
+    """Ask for another plan; owners and staff are told by mail. Needs tenant:plan:write.
+
+    Raises Invalid for an unknown or the present plan and a long note, Conflict while another request waits.
+    """
+    require(unit, Permission.PLAN_WRITE)
+    present = entitlements(unit).plan
+    try:
+        wanted = plan_named(plan)
+    except ValueError:
+        raise Invalid("The plan was not asked for.", fields={"plan": "no such plan"}) from None
+    if wanted is present:
+        raise Invalid("The plan was not asked for.", fields={"plan": "this is the plan already"})
+    if len(note.strip()) > LONGEST_NOTE:
+        raise Invalid("The plan was not asked for.", fields={"note": f"at most {LONGEST_NOTE} characters"})
+    made = PlanRequest(
+        plan=str(wanted),
+        plan_before=str(present),
+        status="pending",
+        note=note.strip(),
+        asked_by=unit.actor.id,
+        asked_label=unit.actor.label,
+        asked_at=unit.now(),
+    )
+    try:
+        with unit.session.begin_nested():
+            unit.session.add(made)
+    except IntegrityError:
+        raise Conflict("Another plan is asked for already: withdraw that first.") from None
+    audit.record(
+        unit, "plan.request", "plan_request", made.id, before={"plan": str(present)}, after={"plan": made.plan}
+    )
+    _notify(unit, made)
+    return made
+
+
+def withdraw_request(unit: Unit, request_id: UUID) -> PlanRequest:
+    """Take a request back. Needs tenant:plan:write. Raises NotFound, Conflict where it was decided on."""
+    require(unit, Permission.PLAN_WRITE)
+    request = _open_request(unit, request_id)
+    request.status, request.decided_at, request.decided_by = "withdrawn", unit.now(), unit.actor.label
+    audit.record(unit, "plan.withdraw", "plan_request", request.id, before={"plan": request.plan})
+    _notify(unit, request)
+    return request
+
+
+def decide_request(unit: Unit, request_id: UUID, *, approve: bool, answer: str = "") -> PlanRequest:
+    """Approve or decline a request. Staff only. With the approval the plan holds, and a trial is over.
+
+    Raises PermissionDenied for a tenant's own people and keys, NotFound, Conflict where it was decided on.
+    """
+    if unit.actor.kind is not ActorKind.SYSTEM:
+        raise PermissionDenied("Only the staff of the platform decide on plans.")
+    request = _open_request(unit, request_id)
+    request.status = "approved" if approve else "declined"
+    request.decided_at, request.decided_by, request.answer = unit.now(), unit.actor.label, answer.strip() or None
+    tenant = unit.session.get_one(Tenant, unit.tenant_id)
+    before = {"plan": tenant.plan, "status": tenant.status}
+    if approve:
+        tenant.plan = request.plan
+        if tenant.status == "trial":
+            tenant.status, tenant.trial_ends_at = "active", None
+        forget_entitlements(unit)
+    after = {"plan": tenant.plan, "status": tenant.status, "answer": request.answer}
+    audit.record(
+        unit, f"plan.{'approve' if approve else 'decline'}", "plan_request", request.id, before=before, after=after
+    )
+    _notify(unit, request)
+    return request
+
+
+def _open_request(unit: Unit, request_id: UUID) -> PlanRequest:
+    request = unit.session.get(PlanRequest, (unit.tenant_id, request_id), with_for_update=True)
+    if request is None:
+        raise NotFound()
+    if request.status != "pending":
+        raise Conflict("This request was decided on or withdrawn already.")
+    return request
+
+
+def _notify(unit: Unit, request: PlanRequest) -> None:
+    request_effect(unit, "plan.notice", {"request_id": str(request.id), "status": request.status})

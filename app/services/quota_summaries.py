@@ -1,0 +1,80 @@
+"""What a tenant has used of its plan: each quota with its per cent, and the rows behind what is used."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.core.permissions import Permission
+from app.db.units import Home, Unit
+from app.models.plans import QuotaReservation
+from app.services import quotas
+from app.services.access import require
+from app.services.pages import Page, newest_first
+from app.services.plan_requests import used_now
+from app.services.plans import QUOTA_NAMES, Quota, entitlements
+from app.services.quotas import METERS, Meter
+
+AT_RISK = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One quota: `used` is None where nothing measures it, `limit` None where there is no bound.
+
+    `percent` is None without either; `at_risk` is more than 90 per cent; `resets_at` is the end of the month in UTC for
+    what is counted by the month.
+    """
+
+    quota: Quota
+    name: str
+    used: int | None
+    limit: int | None
+    resets_at: datetime | None
+    agreed: bool
+
+    @property
+    def percent(self) -> int | None:
+        if self.used is None or self.limit is None:
+            return None
+        return 100 if self.limit == 0 else self.used * 100 // self.limit
+
+    @property
+    def at_risk(self) -> bool:
+        return self.percent is not None and self.used is not None and self.used * 100 > AT_RISK * (self.limit or 0)
+
+
+def summarise(unit: Unit) -> list[Line]:
+    """Return every quota of the tenant's plan with what is used of it. Needs tenant:plan:read."""
+    require(unit, Permission.PLAN_READ)
+    allowed = entitlements(unit)
+    period = quotas.used_of(unit, Quota.SCANS)[1]
+    return [
+        Line(
+            quota,
+            QUOTA_NAMES[quota],
+            used_now(unit, quota),
+            limit,
+            quotas.next_period(period) if METERS[quota] is Meter.MONTH else None,
+            str(quota) in allowed.overridden,
+        )
+        for quota, limit in allowed.quotas.items()
+    ]
+
+
+def list_counted_scans(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[QuotaReservation]:
+    """Return what this month's scans are made of: each that counts, newest first. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    content = unit.at_home(Home.CONTENT)
+    period = quotas.used_of(unit, Quota.SCANS)[1]
+    statement = select(QuotaReservation).where(QuotaReservation.period == period, QuotaReservation.state != "released")
+    return newest_first(
+        content,
+        statement,
+        QuotaReservation.at,
+        QuotaReservation.scan_id,
+        binding=f"counted:{period}",
+        cursor=cursor,
+        size=size,
+        counted=True,
+    )

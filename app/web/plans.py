@@ -1,0 +1,176 @@
+"""Plan and usage: what the tenant's plan allows, how much of it is used, other plans, and asking for one."""
+
+from types import SimpleNamespace
+from uuid import UUID
+
+from flask import current_app, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import HiddenField, TextAreaField
+
+from app.core.errors import Conflict, Invalid, NotFound
+from app.core.permissions import Permission
+from app.db.units import Home, Unit
+from app.models.tenants import Tenant
+from app.services import plan_overrides, plan_requests, plans, quota_summaries, quotas, scans
+from app.services.access import may
+from app.services.plan_requests import LONGEST_NOTE
+from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES, PlanName, Quota
+from app.services.quota_summaries import Line
+from app.services.quotas import METERS, Meter
+from app.serving.forms import Form
+from app.web.listings import ROWS, listing
+from app.web.routing import tenant_blueprint, tenant_page
+from app.web.scans import scan_rows
+
+blueprint = tenant_blueprint("plans", __name__)
+# quota -> the page of the rows behind it, its filters, and the permission that it needs
+BEHIND: dict[Quota, tuple[str, dict[str, str], Permission]] = {
+    Quota.SEATS: ("people.index", {}, Permission.PEOPLE_READ),
+    Quota.WORKSPACES: ("workspaces.index", {}, Permission.WORKSPACES_READ),
+    Quota.API_KEYS: ("keys.index", {}, Permission.KEYS_READ),
+    Quota.SCANS: ("plans.counted_scans", {}, Permission.USAGE_READ),
+    Quota.TEXTS: ("usages.calls", {"quota": "texts"}, Permission.USAGE_READ),
+    Quota.CONCURRENT_SCANS: ("scans.index", {"status": "running"}, Permission.SCANS_READ),
+}
+
+
+class RequestForm(Form):
+    """Which plan, and what staff should know."""
+
+    plan = HiddenField("Plan")
+    note = TextAreaField("A note for us")
+
+
+@tenant_page(blueprint, "/plan", Permission.PLAN_READ, home=Home.ACCOUNT)
+def show(unit: Unit) -> str:
+    allowed = plans.entitlements(unit)
+    lines = [_shown(unit, line) for line in quota_summaries.summarise(unit)]
+    request_made = plan_requests.last_request(unit)
+    return render_template(
+        "plans/show.html",
+        plan=_plan(allowed.plan),
+        trial_ends_at=unit.session.get_one(Tenant, unit.tenant_id).trial_ends_at if allowed.status == "trial" else None,
+        counted=[line for line in lines if line.used is not None],
+        unmeasured=[line for line in lines if line.used is None],
+        rates=[SimpleNamespace(name=RATE_NAMES[rate], limit=limit) for rate, limit in allowed.rates.items()],
+        features=[SimpleNamespace(name=name, has=each in allowed.features) for each, name in FEATURE_NAMES.items()],
+        overrides=[_override(row) for row in plan_overrides.list_overrides(unit)],
+        request_made=_asked(request_made),
+        at_risk=[line for line in lines if line.at_risk],
+    )
+
+
+def _shown(unit: Unit, line: Line) -> SimpleNamespace:
+    endpoint, values, permission = BEHIND.get(line.quota, ("", {}, Permission.PLAN_READ))
+    there = endpoint in current_app.view_functions and may(unit, permission)
+    return SimpleNamespace(
+        name=line.name,
+        used=line.used,
+        limit=line.limit,
+        percent=line.percent,
+        at_risk=line.at_risk,
+        resets_at=line.resets_at,
+        agreed=line.agreed,
+        url=url_for(endpoint, **values) if there else None,  # type: ignore[arg-type]
+    )
+
+
+def _plan(name: PlanName) -> SimpleNamespace:
+    plan = plans.plan_of(name)
+    return SimpleNamespace(key=str(name), name=plan.name, price=plan.price)
+
+
+def _override(row: object) -> SimpleNamespace:
+    names = {**{str(k): v for k, v in QUOTA_NAMES.items()}, **{str(k): v for k, v in RATE_NAMES.items()}}
+    names |= {str(k): v for k, v in FEATURE_NAMES.items()}
+    got = row.__dict__
+    value = "unlimited" if got["value"] is None else f"{got['value']:,}"
+    if got["kind"] == "feature":
+        value = "included" if got["value"] else "left out"
+    return SimpleNamespace(name=names[got["name"]], value=value, reason=got["reason"], until=got["until"])
+
+
+def _asked(made: object | None) -> SimpleNamespace | None:
+    if made is None:
+        return None
+    got = made.__dict__
+    names = ("id", "status", "asked_label", "asked_at", "note", "answer", "decided_at")
+    return SimpleNamespace(plan=_plan(plans.plan_named(got["plan"])), **{name: got[name] for name in names})
+
+
+@tenant_page(blueprint, "/plan/comparison", Permission.PLAN_READ, home=Home.ACCOUNT)
+def compare(unit: Unit) -> str:
+    """Show all plans side by side."""
+    every = [(name, plans.plan_of(name)) for name in PlanName]
+    measured = [quota for quota in Quota if METERS[quota] is not Meter.NONE]
+    rows = [(QUOTA_NAMES[quota], [plan.quotas[quota] for _, plan in every]) for quota in measured]
+    rows += [(RATE_NAMES[rate], [plan.rates[rate] for _, plan in every]) for rate in RATE_NAMES]
+    features = [(text, [each in plan.features for _, plan in every]) for each, text in FEATURE_NAMES.items()]
+    return render_template(
+        "plans/compare.html",
+        every=[_plan(name) for name, _ in every],
+        present=str(plans.entitlements(unit).plan),
+        rows=rows,
+        features=features,
+        pending=_asked(plan_requests.pending_request(unit)),
+    )
+
+
+@tenant_page(blueprint, "/plan/request", Permission.PLAN_WRITE, home=Home.ACCOUNT)
+def ask(unit: Unit) -> str:
+    """Show what another plan would change, before it is asked for."""
+    return _ask(unit, RequestForm(plan=request.args.get("plan", "")))
+
+
+@tenant_page(blueprint, "/plan/request", Permission.PLAN_WRITE, home=Home.ACCOUNT, methods=("POST",))
+def create(unit: Unit) -> Response | tuple[str, int]:
+    form = RequestForm()
+    try:
+        if not form.validate():
+            return _ask(unit, form), 422
+        made = plan_requests.request_plan(unit, form.plan.data or "", note=form.note.data or "")
+    except (Invalid, Conflict) as error:
+        form.blame(error)
+        return _ask(unit, form), error.status
+    flash(f"{_plan(plans.plan_named(made.plan)).name} was asked for. You get a mail when it is decided on.", "good")
+    return redirect(url_for("plans.show"), 303)
+
+
+def _ask(unit: Unit, form: RequestForm) -> str:
+    try:
+        name = plans.plan_named(form.plan.data or "")
+    except ValueError:
+        raise NotFound() from None
+    return render_template(
+        "plans/ask.html",
+        form=form,
+        plan=_plan(name),
+        present=_plan(plans.entitlements(unit).plan),
+        consequences=plan_requests.consequences(unit, name),
+        pending=_asked(plan_requests.pending_request(unit)),
+        longest=LONGEST_NOTE,
+    )
+
+
+@tenant_page(
+    blueprint,
+    "/plan/requests/<uuid:request_id>/withdrawal",
+    Permission.PLAN_WRITE,
+    home=Home.ACCOUNT,
+    methods=("POST",),
+)
+def withdraw(unit: Unit, request_id: UUID) -> Response:
+    """Take the request back."""
+    made = plan_requests.withdraw_request(unit, request_id)
+    flash(f"{_plan(plans.plan_named(made.plan)).name} is no longer asked for.", "good")
+    return redirect(url_for("plans.show"), 303)
+
+
+@tenant_page(blueprint, "/plan/scans", Permission.USAGE_READ)
+def counted_scans(unit: Unit) -> str:
+    """Show the scans that this month's number is made of."""
+    page = quota_summaries.list_counted_scans(unit, cursor=request.args.get("after"), size=ROWS)
+    found = {row.id: row for row in scan_rows(unit, scans.scans_by_id(unit, [row.scan_id for row in page.rows]))}
+    used, period = quotas.used_of(unit, Quota.SCANS)
+    shown = listing([found[row.scan_id] for row in page.rows if row.scan_id in found], page, ())
+    return render_template("plans/scans.html", used=used, period=period, **shown)
