@@ -6,17 +6,17 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
-from app.core.permissions import KEY_SCOPES, Permission
+from app.core.errors import Conflict, Invalid, NotFound
+from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey
 from app.services import audit, quotas
 from app.services.access import require
-from app.services.key_rules import check_limit, check_name, check_networks, end_of
-from app.services.key_secrets import IssuedKey, add_secret
+from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of
+from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
-from app.tenancy.actors import ActorKind
+from app.services.service_accounts import require_usable
 
 
 def issue_key(
@@ -29,21 +29,26 @@ def issue_key(
     last_day: date | None = None,
     networks: Sequence[str] = (),
     calls_per_minute: int | None = None,
+    service_account_id: UUID | None = None,
 ) -> IssuedKey:
     """Issue a key with `scopes`, all of which the actor holds. Needs tenant:keys:write; keys cannot make keys.
 
     It lasts for `lifetime` or through `last_day` (UTC), else for ever; is accepted from `networks` alone where there
-    are any; and is answered `calls_per_minute` times a minute (None: what the plan says). Raises Invalid for an empty
-    or long name, no or unknown scopes, a lifetime that is not positive, a day that is over, a network that is none, a
-    limit beyond 60,000; PermissionDenied for a scope that the actor lacks; QuotaExceeded.
+    are any; and is answered `calls_per_minute` times a minute (None: what the plan says). It belongs to the actor, or
+    to the service account, whose permissions bound it. Raises Invalid for an empty or long name, no or unknown scopes
+    or ones beyond the service account's, a lifetime that is not positive, a day that is over, a network that is none,
+    a limit beyond 60,000; NotFound for the service account, Conflict while it is disabled; PermissionDenied for a scope
+    that the actor lacks; QuotaExceeded.
     """
     maker_id = require_person(unit)
-    problems = check_name(name) | _scope_problems(scopes) | check_limit(calls_per_minute)
+    problems = check_name(name) | check_scopes(scopes) | check_limit(calls_per_minute)
     found = check_networks(networks, problems)
     expires_at = _expiry(unit.now(), lifetime, last_day, problems)
     if problems:
         raise Invalid("The key was not issued.", fields=problems)
     require_held(unit, scopes)
+    if service_account_id is not None:
+        require_usable(unit, service_account_id, scopes)
     quotas.require_room(unit, Quota.API_KEYS)
     key = ApiKey(
         name=name.strip(),
@@ -54,26 +59,13 @@ def issue_key(
         expires_at=expires_at,
         networks=found,
         calls_per_minute=calls_per_minute,
+        service_account_id=service_account_id,
     )
     unit.session.add(key)
     unit.session.flush()
     secret = add_secret(unit, key, pepper)
     audit.record(unit, "api_key.issue", "api_key", key.id, after=_given(key))
     return IssuedKey(key, secret)
-
-
-def require_person(unit: Unit) -> UUID:
-    """Return the person who acts. Raises PermissionDenied for a key, and without tenant:keys:write."""
-    require(unit, Permission.KEYS_WRITE)
-    if unit.actor.kind is not ActorKind.USER or unit.actor.id is None:
-        raise PermissionDenied("A key cannot make keys, nor change them.")
-    return unit.actor.id
-
-
-def require_held(unit: Unit, scopes: Sequence[str]) -> None:
-    """Return if the actor holds all of `scopes`. Raises PermissionDenied, which names those that lack."""
-    if lacking := sorted(set(scopes) - unit.actor.permissions):
-        raise PermissionDenied("Nobody gives a key what they lack: " + ", ".join(lacking))
 
 
 def _expiry(
@@ -90,14 +82,6 @@ def _expiry(
         return None
 
 
-def _scope_problems(scopes: list[str]) -> dict[str, str]:
-    if not scopes:
-        return {"scopes": "choose at least one"}
-    if unknown := sorted(set(scopes) - {str(scope) for scope in KEY_SCOPES}):
-        return {"scopes": "unknown: " + ", ".join(unknown)}
-    return {}
-
-
 def _given(key: ApiKey) -> dict[str, object]:
     return {
         "name": key.name,
@@ -105,6 +89,7 @@ def _given(key: ApiKey) -> dict[str, object]:
         "networks": key.networks,
         "expires_at": None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds"),
         "calls_per_minute": key.calls_per_minute,
+        "service_account": None if key.service_account_id is None else str(key.service_account_id),
     }
 
 

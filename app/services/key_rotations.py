@@ -9,8 +9,8 @@ from app.core.errors import Conflict, Invalid
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ApiKeySecret
 from app.services import audit
-from app.services.api_keys import get_key, require_held, require_person
-from app.services.key_secrets import IssuedKey, add_secret, secrets_of
+from app.services.api_keys import get_key
+from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person, secrets_of
 
 OVERLAP = timedelta(days=1)
 LONGEST_OVERLAP = timedelta(days=30)

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from app.core.permissions import KEY_SCOPES
 from app.db.directory import KeyHolder
 
 MOST_NETWORKS = 32
@@ -97,4 +98,13 @@ def check_limit(calls_per_minute: int | None) -> dict[str, str]:
     """Return what is wrong with a limit, by the name of its field."""
     if calls_per_minute is not None and not 1 <= calls_per_minute <= MOST_CALLS:
         return {"calls_per_minute": f"from 1 to {MOST_CALLS:,}, or empty for what the plan says"}
+    return {}
+
+
+def check_scopes(scopes: Sequence[str], *, field: str = "scopes") -> dict[str, str]:
+    """Return what is wrong with a set of scopes, by the name of its field."""
+    if not scopes:
+        return {field: "choose at least one"}
+    if unknown := sorted(set(scopes) - {str(scope) for scope in KEY_SCOPES}):
+        return {field: "unknown: " + ", ".join(unknown)}
     return {}

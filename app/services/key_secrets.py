@@ -1,17 +1,19 @@
-"""The secrets of API keys: made, found for display, hashed anew under a new pepper."""
+"""The secrets of API keys: who may make them, how they are made, found for display, hashed anew."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import select
 
 from app.core import crypto
+from app.core.errors import PermissionDenied
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ApiKeySecret
 from app.services import audit
 from app.services.access import require
+from app.tenancy.actors import ActorKind
 
 HINT = 13
 
@@ -38,6 +40,20 @@ def add_secret(unit: Unit, key: ApiKey, pepper: bytes) -> str:
     )
     unit.session.flush()
     return secret
+
+
+def require_person(unit: Unit) -> UUID:
+    """Return the person who acts. Raises PermissionDenied for a key, and without tenant:keys:write."""
+    require(unit, Permission.KEYS_WRITE)
+    if unit.actor.kind is not ActorKind.USER or unit.actor.id is None:
+        raise PermissionDenied("A key cannot make keys, nor change them.")
+    return unit.actor.id
+
+
+def require_held(unit: Unit, scopes: Sequence[str]) -> None:
+    """Return if the actor holds all of `scopes`. Raises PermissionDenied, which names those that lack."""
+    if lacking := sorted(set(scopes) - unit.actor.permissions):
+        raise PermissionDenied("Nobody gives a key what they lack: " + ", ".join(lacking))
 
 
 def present_secrets(unit: Unit, key_ids: Collection[UUID]) -> dict[UUID, ApiKeySecret]:

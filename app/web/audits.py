@@ -26,6 +26,7 @@ TARGETS = {
     "asset": ("assets.show", "asset_id"),
     "finding": ("findings.show", "finding_id"),
     "scan": ("scans.show", "scan_id"),
+    "service_account": ("service_accounts.show", "account_id"),
 }
 NDJSON = "application/x-ndjson"
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": NDJSON, "sealed": NDJSON}

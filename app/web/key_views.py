@@ -7,7 +7,7 @@ from uuid import UUID
 from app.db.key_uses import KeyCaller
 from app.db.units import Unit
 from app.models.accounts import ApiKey
-from app.services import key_rotations, key_secrets, key_uses
+from app.services import key_rotations, key_secrets, key_uses, service_accounts
 from app.services.key_rules import state_of
 
 NAMES = (
@@ -20,6 +20,7 @@ NAMES = (
     "expires_at",
     "revoked_at",
     "calls_per_minute",
+    "service_account_id",
 )
 
 
@@ -27,11 +28,13 @@ def shown(unit: Unit, keys: Sequence[ApiKey]) -> list[SimpleNamespace]:
     """Return keys as lists show them, with the hint of the present secret and the last use."""
     ids = [key.id for key in keys]
     secrets, uses = key_secrets.present_secrets(unit, ids), key_uses.last_uses(unit, ids)
+    names = service_accounts.account_names(unit, [key.service_account_id for key in keys])
     return [
         SimpleNamespace(
             **{name: getattr(key, name) for name in NAMES},
             state=state_of(key.revoked_at, key.expires_at, unit.now()),
             hint=secrets[key.id].hint,
+            service_account=names.get(key.service_account_id) if key.service_account_id else None,
             **_last(key.id, uses),
         )
         for key in keys

@@ -15,7 +15,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.services import api_keys, key_secrets, usage
+from app.services import api_keys, key_secrets, service_accounts, usage
 from app.services.access import may
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
@@ -45,6 +45,7 @@ class KeyForm(Form):
     """What a key is for and what it may do."""
 
     name = StringField("Name")
+    owner = SelectField("Belongs to", default="")
     scopes = SelectMultipleField(
         "Scopes",
         choices=[SelectChoice(str(each), scope(each)) for each in KEY_SCOPES],
@@ -97,14 +98,27 @@ def index(unit: Unit) -> str:
 
 
 @tenant_page(blueprint, "/keys/new", Permission.KEYS_WRITE, home=Home.ACCOUNT, confirmed=True)
-def new(_unit: Unit) -> str:
-    return render_template("keys/new.html", form=KeyForm(), notes=NOTES)
+def new(unit: Unit) -> str:
+    form = _form(unit)
+    form.owner.data = request.args.get("account", "")
+    return render_template("keys/new.html", form=form, notes=NOTES)
+
+
+def _form(unit: Unit) -> KeyForm:
+    """Return the form with whom a key can be issued for."""
+    form = KeyForm()
+    accounts = service_accounts.accounts_to_choose(unit)
+    form.owner.choices = [
+        SelectChoice("", f"you, {unit.actor.label}"),
+        *(SelectChoice(str(account.id), f"the service account {account.name}") for account in accounts),
+    ]
+    return form
 
 
 @tenant_page(blueprint, "/keys", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",), confirmed=True)
 def create(unit: Unit) -> str | tuple[str, int]:
     """Issue the key and show its secret, this once: hence no redirect."""
-    form = KeyForm()
+    form = _form(unit)
     try:
         if not form.validate():
             return render_template("keys/new.html", form=form, notes=NOTES), 422
@@ -119,10 +133,11 @@ def create(unit: Unit) -> str | tuple[str, int]:
             last_day=form.last_day.data,
             networks=_lines(form.networks.data),
             calls_per_minute=form.calls_per_minute.data,
+            service_account_id=UUID(form.owner.data) if form.owner.data else None,
         )
-    except Invalid as error:
+    except (Invalid, Conflict) as error:
         form.blame(error)
-        return render_template("keys/new.html", form=form, notes=NOTES), 422
+        return render_template("keys/new.html", form=form, notes=NOTES), error.status
     return show_secret(issued)
 
 

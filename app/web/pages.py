@@ -27,6 +27,7 @@ NOUNS: tuple[str, ...] = (
     "email_domains",
     "keys",
     "key_rotations",
+    "service_accounts",
     "assets",
     "documents",
     "scans",

@@ -45,6 +45,10 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
 )
 
 
+# Nouns without a line of their own in the navigation, and whose they are.
+PART_OF = {"key_rotations": "keys", "service_accounts": "keys"}
+
+
 def register_presentation(app: Flask) -> None:
     """Give the application's templates all that they call."""
     register_kit(app)
@@ -79,8 +83,9 @@ def navigation() -> list[tuple[str, list[Destination]]]:
 
 
 def here(endpoint: str) -> bool:
-    """Tell whether the present page belongs to `endpoint`'s noun."""
-    return (request.endpoint or "").split(".")[0] == endpoint.split(".", maxsplit=1)[0]
+    """Tell whether the present page belongs to `endpoint`'s noun, or to a part of it."""
+    noun = (request.endpoint or "").split(".")[0]
+    return PART_OF.get(noun, noun) == endpoint.split(".", maxsplit=1)[0]
 
 
 def tool(name: str) -> str:

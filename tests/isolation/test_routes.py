@@ -21,7 +21,7 @@ from app.factory import create_app
 from app.local import assets
 from app.services import email_domains, plan_requests
 from tests.peers import rows
-from tests.peers.programs import Program, issue, sample, stock
+from tests.peers.programs import Program, issue, make_account, sample, stock
 from tests.peers.rows import Shape
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
@@ -122,6 +122,7 @@ KEYED = {
 
 # Which table a name in an address means.
 TABLES = {
+    "account_id": "account.service_accounts",
     "asset_id": "shared.assets",
     "domain_id": "account.email_domains",
     "finding_id": "shared.findings",
@@ -179,12 +180,13 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
         person.slug = made.slug
         assert person.get(person.at("/keys/new")).status_code == 200
         key_id, secret = issue(made)
+        account_id = make_account(made)
         program = Program(app.test_client(), address, made, key_id, secret)
         with made.unit(Home.ACCOUNT) as unit:
             domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
             request_id = plan_requests.request_plan(unit, "enterprise").id
             unit.commit()
-        own = {"key_id": key_id, "domain_id": domain_id, "request_id": request_id}
+        own = {"key_id": key_id, "account_id": account_id, "domain_id": domain_id, "request_id": request_id}
         return Side(made, person, program, {**stock(made, worker_units).ids, **own})
 
     return side(), side()

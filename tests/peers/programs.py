@@ -11,11 +11,12 @@ from werkzeug.test import TestResponse
 
 from app.api.routing import Operation
 from app.core.crypto import decode_key
+from app.core.ids import new_id
 from app.core.permissions import KEY_SCOPES
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Fault
-from app.services import api_keys, assets, scans
+from app.services import api_keys, assets, scans, service_accounts
 from app.services.findings import findings_of_scan
 from app.services.usage import list_calls
 from app.tenancy.actors import system_actor
@@ -71,17 +72,36 @@ class Stock:
 
 
 def issue(
-    made: Made, *scopes: str, lifetime: timedelta | None = None, networks: Sequence[str] = ()
+    made: Made,
+    *scopes: str,
+    lifetime: timedelta | None = None,
+    networks: Sequence[str] = (),
+    account_id: UUID | None = None,
 ) -> tuple[UUID, str]:
-    """Issue a key of the tenant's owner; all scopes where none is named."""
+    """Issue a key of the tenant's owner, or of the service account; all scopes where none is named."""
     pepper = decode_key(settings().key_pepper.get_secret_value())
     with made.unit(Home.ACCOUNT) as unit:
         wanted = list(scopes) or [str(scope) for scope in KEY_SCOPES]
         issued = api_keys.issue_key(
-            unit, name="tests", scopes=wanted, pepper=pepper, lifetime=lifetime, networks=networks
+            unit,
+            name="tests",
+            scopes=wanted,
+            pepper=pepper,
+            lifetime=lifetime,
+            networks=networks,
+            service_account_id=account_id,
         )
         unit.commit()
         return issued.key.id, issued.secret
+
+
+def make_account(made: Made, *permissions: str) -> UUID:
+    """Make a service account of the tenant; with all permissions where none is named."""
+    with made.unit(Home.ACCOUNT) as unit:
+        wanted = list(permissions) or [str(scope) for scope in KEY_SCOPES]
+        account = service_accounts.create_account(unit, name=f"account {new_id().hex[-6:]}", permissions=wanted)
+        unit.commit()
+        return account.id
 
 
 def stock(made: Made, worker_units: Units) -> Stock:

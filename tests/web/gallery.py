@@ -11,15 +11,14 @@ from flask import Flask, Response, abort, flash, g, render_template
 from flask_wtf import CSRFProtect, FlaskForm
 from werkzeug.datastructures import MultiDict
 from werkzeug.serving import make_server
-from wtforms import DateField, PasswordField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
-from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
-from tests.web import factor_pages, plan_pages, sign_on_pages
+from tests.web import factor_pages, key_pages, plan_pages, sign_on_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,20 +53,10 @@ ROUTES = {
     "graphs.show": "/graph",
     "guards.show": "/guard",
     "guards.judge": "/guard/",
-    "keys.index": "/keys",
-    "keys.new": "/keys/new",
-    "keys.create": "/keys/",
-    "keys.show": "/keys/<key_id>",
-    "keys.change": "/keys/<key_id>/",
-    "keys.revocation": "/keys/<key_id>/revocation",
-    "keys.revoke": "/keys/<key_id>/revocation/",
+    **key_pages.ROUTES,
     "closures.create": "/settings/deletion/",
     "closures.end": "/restoration/",
     "closures.show": "/restoration",
-    "key_rotations.new": "/keys/<key_id>/rotation",
-    "key_rotations.create": "/keys/<key_id>/rotation/",
-    "key_rotations.overlap": "/keys/<key_id>/overlap",
-    "key_rotations.end": "/keys/<key_id>/overlap/",
     **plan_pages.ROUTES,
     "usages.show": "/usage",
     "usages.calls": "/usage/calls",
@@ -132,31 +121,6 @@ class DocumentForm(FlaskForm):
 class AssetForm(FlaskForm):
     address = StringField("Web address", [DataRequired("An address is needed")])
     name = StringField("Name")
-
-
-class KeyForm(FlaskForm):
-    name = StringField("Name", [DataRequired("Name what will use it")])
-    scopes = SelectMultipleField(
-        "Scopes",
-        [DataRequired("Choose one or more")],
-        choices=[("tenant:guard:process", "guard: process"), ("tenant:scans:read", "scans: read")],
-        widget=ListWidget(),
-        option_widget=CheckboxInput(),
-    )
-    lifetime = SelectField("Expires", choices=[("90", "in 90 days"), ("", "never")])
-    last_day = DateField("Last day")
-    networks = TextAreaField("Networks")
-    calls_per_minute = StringField("Calls per minute")
-
-
-class KeyChangeForm(FlaskForm):
-    name = StringField("Name", [DataRequired("Must not be empty")])
-    networks = TextAreaField("Networks")
-    calls_per_minute = StringField("Calls per minute")
-
-
-class RotationForm(FlaskForm):
-    overlap = SelectField("The old secret works for", choices=[("24", "24 hours more"), ("0", "no longer")])
 
 
 class NameForm(FlaskForm):
@@ -244,11 +208,6 @@ def _overview(done: int) -> dict[str, Any]:
     }
 
 
-def _key(number: int, form: FlaskForm, old: Row | None = None) -> dict[str, Any]:
-    shown = {"chart": s.CHARTS[0][0], "days": 30, "callers": [] if number else s.CALLERS, "old": old}
-    return {"key": s.KEYS[number], "form": form, **shown}
-
-
 def _scan(row: Row, **more: Any) -> dict[str, Any]:
     moving = row.status in ("queued", "running")
     return {"scan": row, "steps": s.STEPS, "moving": moving, "findings": [], "waiting": None, **more}
@@ -325,56 +284,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "overview-new": ("overviews/show.html", lambda: _overview(0)),
     "overview": ("overviews/show.html", lambda: _overview(2)),
     "overview-done": ("overviews/show.html", lambda: _overview(3)),
-    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "older": None, "base_url": "https://sentinel.example"}),
-    "keys-empty": ("keys/index.html", lambda: {"rows": [], "older": None, "base_url": "https://sentinel.example"}),
-    "key-new": (
-        "keys/new.html",
-        lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
-    ),
-    "key-invalid": ("keys/new.html", lambda: {"form": _invalid(KeyForm), "notes": {}}),
-    "key-created": (
-        "keys/created.html",
-        lambda: {
-            "key_id": s.uid(400),
-            "name": "Checkout service",
-            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
-            "old_ends_at": None,
-            "curl": "curl https://sentinel.example/api/v1/process \\\n  -H 'Authorization: Bearer sen_live_…' \\\n"
-            '  -H \'Content-Type: application/json\' \\\n  -d \'{"user_input": "hello", "user_id": "u1"}\'',
-        },
-    ),
-    "key": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None, name=s.KEYS[0].name))),
-    "key-rotated": (
-        "keys/created.html",
-        lambda: {
-            "key_id": s.uid(400),
-            "name": "Checkout service",
-            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
-            "curl": "curl https://sentinel.example/api/v1/scans -H 'Authorization: Bearer sen_live_…'",
-            "old_ends_at": s.OLD_SECRET.ends_at,
-        },
-    ),
-    "key-overlapping": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None), s.OLD_SECRET)),
-    "key-overlapping-quiet": ("keys/show.html", lambda: _key(1, KeyChangeForm(formdata=None), s.OLD_SECRET_QUIET)),
-    "key-rotation": (
-        "key_rotations/new.html",
-        lambda: {"key": s.KEYS[1], "old": s.OLD_SECRET, "form": RotationForm(formdata=None)},
-    ),
-    "key-rotation-revoked": (
-        "key_rotations/new.html",
-        lambda: {"key": s.KEYS[2], "old": None, "form": RotationForm(formdata=None)},
-    ),
-    "key-overlap": (
-        "key_rotations/overlap.html",
-        lambda: {"key": s.KEYS[0], "old": s.OLD_SECRET, "form": NameForm(formdata=None)},
-    ),
-    "key-overlap-none": (
-        "key_rotations/overlap.html",
-        lambda: {"key": s.KEYS[0], "old": None, "form": NameForm(formdata=None)},
-    ),
-    "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
-    "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
-    "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
+    **key_pages.PAGES,
     "assets": ("assets/index.html", lambda: _list(s.ASSETS, demonstration="127.0.0.1:9000")),
     "assets-empty": ("assets/index.html", lambda: _list([], demonstration="127.0.0.1:9000")),
     "assets-filtered": ("assets/index.html", lambda: _list([], demonstration=None, filtered=True)),

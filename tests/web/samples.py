@@ -133,6 +133,8 @@ KEYS = [
         hint=f"sk_{n}f3a9",
         scopes=["tenant:guard:process", "tenant:scans:read", "tenant:scans:write"][: n + 1],
         maker_label=PERSON.email,
+        service_account="Nightly scans" if n == 1 else None,
+        service_account_id=uid(430) if n == 1 else None,
         created_at=before(days=4 * n + 1),
         expires_at=NOW + timedelta(days=60) if n == 1 else None,
         revoked_at=before(days=1) if n == 2 else None,
@@ -144,6 +146,19 @@ KEYS = [
         state=("active", "active", "revoked")[n],
     )
     for n, name in enumerate(["Checkout service", "CI pipeline", "Old laptop"])
+]
+SERVICE_ACCOUNTS = [
+    Row(
+        id=uid(430 + n),
+        name=name,
+        permissions=["tenant:scans:read", "tenant:scans:write"][: 2 - n],
+        maker_label=PERSON.email,
+        created_at=before(days=40 * n + 2),
+        disabled_at=before(hours=5) if n else None,
+        state="disabled" if n else "active",
+        keys=3 - n,
+    )
+    for n, name in enumerate(["Nightly scans", "Old import"])
 ]
 CALLERS = [
     Row(address="203.0.113.9", agent="python-httpx/0.28.1", last_at=before(minutes=3)),

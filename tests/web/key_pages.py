@@ -1,0 +1,160 @@
+"""The gallery's pages of API keys and service accounts, and the routes that they link to."""
+
+from collections.abc import Callable
+from types import SimpleNamespace as Row
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import DateField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import DataRequired
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from tests.web import samples as s
+
+SCOPES = [SelectChoice("tenant:guard:process", "guard: process"), SelectChoice("tenant:scans:read", "scans: read")]
+NOTES = {"tenant:guard:process": "Check texts"}
+ROUTES = {
+    "keys.index": "/keys",
+    "keys.new": "/keys/new",
+    "keys.create": "/keys/",
+    "keys.show": "/keys/<key_id>",
+    "keys.change": "/keys/<key_id>/",
+    "keys.revocation": "/keys/<key_id>/revocation",
+    "keys.revoke": "/keys/<key_id>/revocation/",
+    "key_rotations.new": "/keys/<key_id>/rotation",
+    "key_rotations.create": "/keys/<key_id>/rotation/",
+    "key_rotations.overlap": "/keys/<key_id>/overlap",
+    "key_rotations.end": "/keys/<key_id>/overlap/",
+    "service_accounts.index": "/service-accounts",
+    "service_accounts.new": "/service-accounts/new",
+    "service_accounts.create": "/service-accounts/",
+    "service_accounts.show": "/service-accounts/<account_id>",
+    "service_accounts.change": "/service-accounts/<account_id>/",
+    "service_accounts.disable": "/service-accounts/<account_id>/disabling",
+    "service_accounts.enable": "/service-accounts/<account_id>/enabling",
+    "service_accounts.deletion": "/service-accounts/<account_id>/deletion",
+    "service_accounts.delete": "/service-accounts/<account_id>/deletion/",
+}
+
+
+class KeyForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Name what will use it")])
+    owner = SelectField("Belongs to", choices=[SelectChoice("", f"you, {s.PERSON.email}")])
+    scopes = SelectMultipleField(
+        "Scopes",
+        [DataRequired("Choose one or more")],
+        choices=SCOPES,
+        widget=ListWidget(),
+        option_widget=CheckboxInput(),
+    )
+    lifetime = SelectField("Expires", choices=[SelectChoice("90", "in 90 days"), SelectChoice("", "never")])
+    last_day = DateField("Last day")
+    networks = TextAreaField("Networks")
+    calls_per_minute = StringField("Calls per minute")
+
+
+class KeyChangeForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Must not be empty")])
+    networks = TextAreaField("Networks")
+    calls_per_minute = StringField("Calls per minute")
+
+
+class RotationForm(FlaskForm):
+    overlap = SelectField(
+        "The old secret works for", choices=[SelectChoice("24", "24 hours more"), SelectChoice("0", "no longer")]
+    )
+
+
+class AccountForm(FlaskForm):
+    name = StringField("Name", [DataRequired("Must not be empty")])
+    permissions = SelectMultipleField("Permissions", choices=SCOPES, widget=ListWidget(), option_widget=CheckboxInput())
+
+
+class NameForm(FlaskForm):
+    name = StringField("Name")
+
+
+def _invalid(kind: type[FlaskForm]) -> FlaskForm:
+    form = kind(formdata=None)
+    form.validate()
+    return form
+
+
+def _key(number: int, form: FlaskForm, old: Row | None = None) -> dict[str, Any]:
+    shown = {"chart": s.CHARTS[0][0], "days": 30, "callers": [] if number else s.CALLERS, "old": old}
+    return {"key": s.KEYS[number], "form": form, **shown}
+
+
+def _account(number: int, form: FlaskForm) -> dict[str, Any]:
+    keys = [] if number else s.KEYS[:2]
+    return {"account": s.SERVICE_ACCOUNTS[number], "keys": keys, "form": form, "notes": NOTES}
+
+
+PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "older": None, "base_url": "https://sentinel.example"}),
+    "keys-empty": ("keys/index.html", lambda: {"rows": [], "older": None, "base_url": "https://sentinel.example"}),
+    "key-new": (
+        "keys/new.html",
+        lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
+    ),
+    "key-invalid": ("keys/new.html", lambda: {"form": _invalid(KeyForm), "notes": {}}),
+    "key-created": (
+        "keys/created.html",
+        lambda: {
+            "key_id": s.uid(400),
+            "name": "Checkout service",
+            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
+            "old_ends_at": None,
+            "curl": "curl https://sentinel.example/api/v1/process \\\n  -H 'Authorization: Bearer sen_live_…' \\\n"
+            '  -H \'Content-Type: application/json\' \\\n  -d \'{"user_input": "hello", "user_id": "u1"}\'',
+        },
+    ),
+    "key": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None, name=s.KEYS[0].name))),
+    "key-rotated": (
+        "keys/created.html",
+        lambda: {
+            "key_id": s.uid(400),
+            "name": "Checkout service",
+            "secret": "sen_live_4fJ2mQ9xT7vRz1kLp8Yw3cNb6hDs0aGe_1f9a",
+            "curl": "curl https://sentinel.example/api/v1/scans -H 'Authorization: Bearer sen_live_…'",
+            "old_ends_at": s.OLD_SECRET.ends_at,
+        },
+    ),
+    "key-overlapping": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None), s.OLD_SECRET)),
+    "key-overlapping-quiet": ("keys/show.html", lambda: _key(1, KeyChangeForm(formdata=None), s.OLD_SECRET_QUIET)),
+    "key-rotation": (
+        "key_rotations/new.html",
+        lambda: {"key": s.KEYS[1], "old": s.OLD_SECRET, "form": RotationForm(formdata=None)},
+    ),
+    "key-rotation-revoked": (
+        "key_rotations/new.html",
+        lambda: {"key": s.KEYS[2], "old": None, "form": RotationForm(formdata=None)},
+    ),
+    "key-overlap": (
+        "key_rotations/overlap.html",
+        lambda: {"key": s.KEYS[0], "old": s.OLD_SECRET, "form": NameForm(formdata=None)},
+    ),
+    "key-overlap-none": (
+        "key_rotations/overlap.html",
+        lambda: {"key": s.KEYS[0], "old": None, "form": NameForm(formdata=None)},
+    ),
+    "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
+    "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
+    "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
+    "service-accounts": ("service_accounts/index.html", lambda: {"rows": s.SERVICE_ACCOUNTS, "older": None}),
+    "service-accounts-empty": ("service_accounts/index.html", lambda: {"rows": [], "older": None}),
+    "service-account-new": (
+        "service_accounts/new.html",
+        lambda: {"form": _invalid(AccountForm), "notes": NOTES},
+    ),
+    "service-account": (
+        "service_accounts/show.html",
+        lambda: _account(0, AccountForm(formdata=None, name=s.SERVICE_ACCOUNTS[0].name)),
+    ),
+    "service-account-disabled": ("service_accounts/show.html", lambda: _account(1, AccountForm(formdata=None))),
+    "service-account-deletion": (
+        "service_accounts/deletion.html",
+        lambda: {"account": s.SERVICE_ACCOUNTS[0], "form": NameForm(formdata=None)},
+    ),
+}
