@@ -16,7 +16,7 @@ from app.db.opening import open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import Graph, open_graph
 from app.outbox.wakers import Waker
-from app.platform import logins, records, routing, tenants
+from app.platform import logins, overrides, records, routing, tenants
 from app.services.openid import Providers
 from app.serving.errors import register_errors
 from app.serving.headers import register_headers
@@ -81,7 +81,7 @@ def create_platform_app(configuration: Settings | None = None) -> Flask:
     register_kit(app)
     CSRFProtect(app)
     routing.register_staff(app)
-    for blueprint in (logins.blueprint, tenants.blueprint, records.blueprint):
+    for blueprint in (logins.blueprint, tenants.blueprint, overrides.blueprint, records.blueprint):
         app.register_blueprint(blueprint)
     _refuse_privileged_logins(app, units)
     return app

@@ -94,6 +94,20 @@ class StaffEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class OverrideRow:
+    """A figure of one tenant in place of its plan's; `value` None is unlimited, `until` None is for good."""
+
+    id: UUID
+    kind: str
+    name: str
+    value: int | None
+    reason: str
+    until: datetime | None
+    created_at: datetime
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """How many tenants have a status and a plan."""
 
@@ -270,6 +284,12 @@ def tenant(session: Session, tenant_id: UUID) -> TenantRow | None:
     call = text("SELECT * FROM auth.staff_tenants('', '', '', :tenant, NULL, NULL, 1)")
     row = session.execute(call, {"tenant": tenant_id}).one_or_none()
     return None if row is None else TenantRow(**row._mapping)
+
+
+def overrides(session: Session, tenant_id: UUID) -> list[OverrideRow]:
+    """Return what was agreed on with the tenant and is in force, by kind and name."""
+    rows = session.execute(text("SELECT * FROM auth.staff_overrides(:tenant)"), {"tenant": tenant_id})
+    return [OverrideRow(**row._mapping) for row in rows]
 
 
 def figures(session: Session) -> list[Figure]:

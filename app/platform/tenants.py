@@ -117,15 +117,16 @@ def index(door: Doorway) -> str:
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>")
 def show(door: Doorway, tenant_id: UUID) -> str:
-    row = _tenant(door, tenant_id)
+    row = find_tenant(door, tenant_id)
     acts = {name: act for name, act in ACTS.items() if row.status in act.statuses}
     history = directory.log(door.session, tenant_id=tenant_id, most=30)
-    return render_template("platform/tenant.html", row=row, acts=acts, history=history)
+    overrides = directory.overrides(door.session, tenant_id)
+    return render_template("platform/tenant.html", row=row, acts=acts, history=history, overrides=overrides)
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>/<any(suspension, resumption, plan, deletion, restoration):name>")
 def ask(door: Doorway, tenant_id: UUID, name: str) -> str:
-    row = _tenant(door, tenant_id)
+    row = find_tenant(door, tenant_id)
     return render_template("platform/act.html", row=row, name=name, act=ACTS[name], form=ActForm(plan=row.plan))
 
 
@@ -136,7 +137,7 @@ def ask(door: Doorway, tenant_id: UUID, name: str) -> str:
 )
 def act(door: Doorway, tenant_id: UUID, name: str) -> Response | tuple[str, int]:
     """Put the order on record; the worker carries it out."""
-    row = _tenant(door, tenant_id)
+    row = find_tenant(door, tenant_id)
     form, chosen = ActForm(), ACTS[name]
     try:
         if not form.validate() and name == "plan":
@@ -160,7 +161,8 @@ def _detail(name: str, form: ActForm, row: TenantRow) -> dict[str, str]:
     return {}
 
 
-def _tenant(door: Doorway, tenant_id: UUID) -> TenantRow:
+def find_tenant(door: Doorway, tenant_id: UUID) -> TenantRow:
+    """Return the tenant. Raises NotFound."""
     row = directory.tenant(door.session, tenant_id)
     if row is None:
         raise NotFound()

@@ -97,7 +97,7 @@ def _in_force() -> Select[PlanOverride]:
 
 
 def _staff_only(unit: Unit) -> None:
-    if unit.actor.kind is not ActorKind.SYSTEM:
+    if unit.actor.kind not in (ActorKind.STAFF, ActorKind.SYSTEM):
         raise PermissionDenied("Only the staff of the platform override a plan.")
 
 

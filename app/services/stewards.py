@@ -1,7 +1,7 @@
 """The steward, a thread of the worker: carries out what staff ordered, as the tenant, and ends trials."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -12,7 +12,8 @@ from app.db import staff
 from app.db.engines import NOBODY
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
-from app.services import lifecycles
+from app.services import lifecycles, plan_overrides
+from app.services.plan_overrides import Wanted
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
 
@@ -118,8 +119,19 @@ def act(unit: Unit, order: Order) -> None:
             lifecycles.delete_tenant(unit, str(order.detail["slug"]), order.reason)
         case "tenant.restore":
             lifecycles.restore_tenant(unit, order.reason)
+        case "plan.override":
+            plan_overrides.override(unit, _wanted(order))
+        case "plan.override-end":
+            plan_overrides.end_override(unit, UUID(str(order.detail["override_id"])))
         case _:
             raise AppError(f"Nothing is known of the order {order.action}.")
+
+
+def _wanted(order: Order) -> Wanted:
+    given = order.detail
+    value = None if given["value"] is None else int(given["value"])
+    until = None if given.get("until") is None else datetime.fromisoformat(given["until"])
+    return Wanted(str(given["kind"]), str(given["name"]), value, order.reason, until)
 
 
 def _actor(order: Order) -> Actor:

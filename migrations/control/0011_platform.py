@@ -16,6 +16,8 @@ def upgrade() -> None:
         "SET ROLE sentinel_directory",
         DIRECTORY.read_text(encoding="utf-8"),
         "RESET ROLE",
+        "CREATE TRIGGER mirror AFTER INSERT OR UPDATE OR DELETE ON control.plan_overrides "
+        "FOR EACH ROW EXECUTE FUNCTION auth.mirror_override()",
         # The mirror takes up what it did not keep so far; the owner sees the rows for these three statements alone.
         "ALTER TABLE control.tenants NO FORCE ROW LEVEL SECURITY",
         "UPDATE control.tenants SET name = name",

@@ -231,14 +231,36 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT t.tenant_id FROM auth.tenants t WHERE t.status = 'trial' AND t.trial_ends_at <= now()
     ORDER BY t.trial_ends_at LIMIT most $$;
 
+-- What was agreed on with a tenant in place of its plan's figures, as far as it is in force.
+
+CREATE TABLE auth.plan_overrides (
+    tenant_id uuid NOT NULL, id uuid NOT NULL, kind text NOT NULL, name text NOT NULL, value bigint, reason text NOT NULL,
+    until timestamptz, created_at timestamptz NOT NULL, created_by text NOT NULL, PRIMARY KEY (tenant_id, id));
+
+CREATE FUNCTION auth.mirror_override() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN
+    IF TG_OP <> 'INSERT' THEN DELETE FROM auth.plan_overrides o WHERE o.tenant_id = OLD.tenant_id AND o.id = OLD.id; END IF;
+    IF TG_OP <> 'DELETE' AND NEW.ended_at IS NULL THEN
+        INSERT INTO auth.plan_overrides (tenant_id, id, kind, name, value, reason, until, created_at, created_by)
+        VALUES (NEW.tenant_id, NEW.id, NEW.kind, NEW.name, NEW.value, NEW.reason, NEW.until, NEW.created_at, NEW.created_by);
+    END IF;
+    RETURN NULL; END $$;
+
+CREATE FUNCTION auth.staff_overrides(wanted uuid, OUT id uuid, OUT kind text, OUT name text, OUT value bigint,
+    OUT reason text, OUT until timestamptz, OUT created_at timestamptz, OUT created_by text)
+RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT o.id, o.kind, o.name, o.value, o.reason, o.until, o.created_at, o.created_by FROM auth.plan_overrides o
+    WHERE o.tenant_id = wanted AND (o.until IS NULL OR o.until > now()) ORDER BY o.kind, o.name $$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT USAGE ON SCHEMA auth TO sentinel_platform;
+GRANT EXECUTE ON FUNCTION auth.mirror_override() TO sentinel_owner;
 GRANT EXECUTE ON FUNCTION auth.staff_invite(bytea, text, interval), auth.staff_peek_link(bytea),
     auth.staff_redeem_link(bytea, uuid, text, text, bytea, bigint), auth.staff_find_login(text), auth.staff_note_failure(text),
     auth.staff_open_session(uuid, bigint, bytea, uuid, interval, interval, text, text), auth.staff_session(bytea),
     auth.staff_close_session(bytea), auth.staff_disable(text), auth.staff_list(),
     auth.staff_note(uuid, text, text, text, text, text, text), auth.staff_log(uuid, timestamptz, uuid, integer),
-    auth.staff_tenants(text, text, text, uuid, text, uuid, integer), auth.staff_figures(), auth.staff_backlog(),
+    auth.staff_tenants(text, text, text, uuid, text, uuid, integer), auth.staff_figures(), auth.staff_backlog(), auth.staff_overrides(uuid),
     auth.staff_order(uuid, uuid, text, uuid, text, text, jsonb, text, text, text) TO sentinel_platform;
 GRANT EXECUTE ON FUNCTION auth.claim_orders(integer, interval), auth.settle_order(uuid, interval, text),
     auth.trials_over(integer) TO sentinel_worker;

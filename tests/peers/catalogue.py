@@ -159,6 +159,7 @@ FUNCTIONS = {
             "staff_note_failure",
             "staff_open_session",
             "staff_order",
+            "staff_overrides",
             "staff_peek_link",
             "staff_redeem_link",
             "staff_session",

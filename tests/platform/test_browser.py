@@ -91,7 +91,7 @@ def test_every_page_of_staff_passes_axe(
     """Each page fits its window, has targets that a finger meets, and passes axe-core."""
     with window(browser, width=width, theme=theme, csp=False) as seen:
         enrol(seen, address, platform_units)
-        acts = ("", "/suspension", "/plan", "/deletion")
+        acts = ("", "/suspension", "/plan", "/deletion", "/overrides/new")
         paths = ["/tenants", "/tenants?search=nothing-like-it", "/log", "/state"]
         for path in [*paths, *(f"/tenants/{tenant.id}{act}" for act in acts), "/login"]:
             seen.page.goto(address + path)

@@ -1,5 +1,6 @@
 """What staff order is on record, is carried out as the tenant, and stands in both logs."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, AccountEffect
 from app.models.tenants import Tenant
 from app.services import assets, entrances, lifecycles, scans
+from app.services.plans import Quota, entitlements
 from app.services.stewards import Steward
 from tests.peers.staff import StaffMember
 from tests.peers.tenants import Made
@@ -131,6 +133,35 @@ def test_a_trial_ends_on_the_free_plan(tenant: Made, worker_units: Units) -> Non
     with tenant.unit(Home.ACCOUNT) as unit:
         row = unit.session.get_one(Tenant, tenant.id)
         assert (row.plan, row.status) == ("free", "active")
+
+
+def test_a_figure_is_agreed_on_and_ended(member: StaffMember, tenant: Made, worker_units: Units) -> None:
+    """It holds in place of the plan's until it is ended; what will not do is told beside its field."""
+    page = f"/tenants/{tenant.id}/overrides/new"
+    member.get(page)
+    for wrong in ({"figure": "quota:nothing"}, {"value": "many"}, {"until": "2020-01-01"}, {"reason": ""}):
+        form = {"figure": "quota:seats", "value": "7", "until": "", "reason": "A pilot", **wrong}
+        assert member.post(page, dict(form)).status_code == 422, wrong
+    form = {"figure": "quota:seats", "value": "7", "until": "2999-01-01", "reason": "A pilot"}
+    assert member.post(page, dict(form)).status_code == 303
+    while Steward(worker_units).run_once():
+        pass
+    assert _seats(tenant) == 7
+    shown = member.get(f"/tenants/{tenant.id}").text
+    assert "A pilot" in shown
+    end = re.search(rf"/tenants/{tenant.id}/overrides/[0-9a-f-]+/end", shown)
+    assert end is not None
+    assert member.get(end.group()).status_code == 200
+    assert member.post(end.group(), {"reason": "The pilot is over"}).status_code == 303
+    while Steward(worker_units).run_once():
+        pass
+    assert _seats(tenant) != 7
+    assert member.get(end.group()).status_code == 404
+
+
+def _seats(made: Made) -> int | None:
+    with made.unit(Home.ACCOUNT) as unit:
+        return entitlements(unit).quotas[Quota.SEATS]
 
 
 def test_an_owner_cannot_do_what_staff_do(tenant: Made) -> None:

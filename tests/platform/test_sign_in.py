@@ -35,6 +35,7 @@ def test_every_page_asks_who_one_is(platform: Flask, tenant: object) -> None:
         path = rule.replace("<uuid:tenant_id>", str(tenant.id)).replace(  # type: ignore[attr-defined]
             "<any(suspension, resumption, plan, deletion, restoration):name>", "suspension"
         )
+        path = path.replace("<uuid:override_id>", str(tenant.id))  # type: ignore[attr-defined]
         answer = stranger.get(path) if method == "GET" else stranger.post(path, {"reason": "because"})
         assert answer.status_code == 303, rule
         assert "/login" in answer.headers["Location"]

@@ -1,0 +1,128 @@
+"""What staff agree on with one tenant in place of its plan's figures."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+from wtforms import DateField, SelectField, StringField
+from wtforms.validators import Optional
+
+from app.core.errors import Conflict, Invalid, NotFound
+from app.db import staff as directory
+from app.db.staff import OverrideRow
+from app.db.units import Doorway
+from app.platform.routing import member, staff_page
+from app.platform.tenants import find_tenant
+from app.services import staff
+from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES
+from app.services.staff import Wish
+from app.serving.forms import Form
+from app.serving.requests import origin
+
+blueprint = Blueprint("overrides", __name__)
+NAMES = {
+    **{f"quota:{quota}": name for quota, name in QUOTA_NAMES.items()},
+    **{f"rate:{rate}": name for rate, name in RATE_NAMES.items()},
+    **{f"feature:{feature}": name for feature, name in FEATURE_NAMES.items()},
+}
+LARGEST = 1_000_000_000
+
+
+class OverrideForm(Form):
+    """Which figure, what in its place, until when and why."""
+
+    figure = SelectField("Figure", choices=[("", "Choose one"), *NAMES.items()])
+    value = StringField("In its place")
+    until = DateField("Last day (UTC)", validators=[Optional()])
+    reason = StringField("Reason")
+
+
+class EndForm(Form):
+    """Why it ends."""
+
+    reason = StringField("Reason")
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/new")
+def new(door: Doorway, tenant_id: UUID) -> str:
+    return render_template("platform/override.html", row=find_tenant(door, tenant_id), form=OverrideForm())
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/new", methods=("POST",))
+def create(door: Doorway, tenant_id: UUID) -> Response | tuple[str, int]:
+    """Put the order on record."""
+    row, form = find_tenant(door, tenant_id), OverrideForm()
+    try:
+        form.validate()
+        wish = Wish(tenant_id, "plan.override", form.reason.data or "", _detail(form))
+        staff.order(door, member(), wish, origin=origin())
+    except (Invalid, Conflict) as error:
+        form.blame(error)
+        return render_template("platform/override.html", row=row, form=form), error.status
+    flash("On record, and carried out within seconds.", "good")
+    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/<uuid:override_id>/end")
+def ask(door: Doorway, tenant_id: UUID, override_id: UUID) -> str:
+    found = _override(door, tenant_id, override_id)
+    return render_template(
+        "platform/override_end.html", row=find_tenant(door, tenant_id), override=found, form=EndForm(), names=NAMES
+    )
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/<uuid:override_id>/end", methods=("POST",))
+def end(door: Doorway, tenant_id: UUID, override_id: UUID) -> Response | tuple[str, int]:
+    """Let the plan's figure hold again."""
+    row, found, form = find_tenant(door, tenant_id), _override(door, tenant_id, override_id), EndForm()
+    try:
+        wish = Wish(tenant_id, "plan.override-end", form.reason.data or "", {"override_id": str(override_id)})
+        staff.order(door, member(), wish, origin=origin())
+    except (Invalid, Conflict) as error:
+        form.blame(error)
+        shown = render_template("platform/override_end.html", row=row, override=found, form=form, names=NAMES)
+        return shown, error.status
+    flash("On record, and carried out within seconds.", "good")
+    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+
+
+def _detail(form: OverrideForm) -> dict[str, object]:
+    kind, _, name = (form.figure.data or "").partition(":")
+    problems: dict[str, str] = {}
+    if form.figure.data not in NAMES:
+        problems["figure"] = "choose one"
+    value = _value(kind, (form.value.data or "").strip().lower(), problems)
+    until = _until(form.until.data, problems)
+    if form.until.errors:
+        problems["until"] = "a day, as year-month-day"
+    if problems:
+        raise Invalid("The override was not made.", fields=problems)
+    return {"kind": kind, "name": name, "value": value, "until": until}
+
+
+def _value(kind: str, typed: str, problems: dict[str, str]) -> int | None:
+    if kind == "feature" and typed in ("yes", "no"):
+        return int(typed == "yes")
+    if kind == "quota" and typed == "unlimited":
+        return None
+    if kind in ("quota", "rate") and typed.isascii() and typed.isdigit() and int(typed) <= LARGEST:
+        return int(typed)
+    problems["value"] = "yes or no for a feature, a number for a quota or a rate, or unlimited for a quota"
+    return None
+
+
+def _until(day: date | None, problems: dict[str, str]) -> str | None:
+    if day is None:
+        return None
+    moment = datetime.combine(day, time(), UTC) + timedelta(days=1)
+    if moment <= datetime.now(UTC):
+        problems["until"] = "today or later"
+    return moment.isoformat()
+
+
+def _override(door: Doorway, tenant_id: UUID, override_id: UUID) -> OverrideRow:
+    for found in directory.overrides(door.session, tenant_id):
+        if found.id == override_id:
+            return found
+    raise NotFound()
