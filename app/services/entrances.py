@@ -15,9 +15,10 @@ from app.core.errors import (
     Unauthenticated,
 )
 from app.core.permissions import Permission, Role, permissions_of, role_named
-from app.db import directory
+from app.db import directory, visits
 from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
+from app.db.visits import Visit
 from app.services.accounts import Origin
 from app.services.key_rules import comes_from
 from app.tenancy.actors import Actor, ActorKind
@@ -44,6 +45,16 @@ def by_session(door: Doorway, token: str, slug: str | None) -> Visitor | None:
 def tenants_of(door: Doorway, token: str) -> list[TenantChoice]:
     """Return the tenants that whoever holds the session's token belongs to, by name."""
     return directory.session_tenants(door.session, crypto.token_hash(token))
+
+
+def visit(door: Doorway, token: str) -> Visit:
+    """Note that whoever holds the token is in the present tenant; return what its shell shows beside its pages."""
+    return visits.visit(door.session, crypto.token_hash(token))
+
+
+def last_visited(door: Doorway, token: str) -> str | None:
+    """Return the slug of the tenant that whoever holds the token was in last, whatever the browser."""
+    return visits.last_visited(door.session, crypto.token_hash(token))
 
 
 def granted(role: str, extras: tuple[str, ...]) -> frozenset[str]:

@@ -22,7 +22,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from app.core import crypto
 from app.core.crypto import decode_key
 from app.core.settings import Settings
-from app.db import people
+from app.db import invitations, people
 from app.db.people import DueMail
 from app.db.units import Doorway
 
@@ -50,7 +50,10 @@ KINDS: dict[str, Kind] = {
     "password-changed": Kind("Your password was changed"),
     "notice": Kind("About your tenant"),
     "factors-changed": Kind("Your second factors were used or changed"),
+    "invitation": Kind("You are invited to {tenant}", "invitation", timedelta(days=7), "seven days"),
+    "ownership-offer": Kind("You are offered the ownership of {tenant}"),
 }
+OF_TENANTS = frozenset({"invitation", "ownership-offer"})
 
 
 def request(door: Doorway, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
@@ -66,6 +69,8 @@ def compose(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | 
     That is so for a password reset of an address that nobody has: asking for it looks the same to whoever asks.
     """
     kind = mail.kind
+    if kind in OF_TENANTS:
+        return _of_tenant(door, mail, settings)
     found = people.find_person(door.session, mail.recipient)
     facts: dict[str, Any] = {"new_email": "", "old_email": ""}
     if kind == "notice":
@@ -101,7 +106,30 @@ def _message(
         expires = mail.created_at + what.lasts
         people.issue_token(door.session, crypto.token_hash(token), what.page, owner, mail.recipient, expires)
         link = f"{settings.base_url}/{what.page}/{token}"
-    facts = {"subject": what.subject, **facts, "link": link, "good_for": what.good_for, "base_url": settings.base_url}
+    return _letter(mail, kind, {"subject": what.subject, **facts, "link": link}, settings)
+
+
+def _of_tenant(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | None:
+    """Return the message of a mail that a tenant asked for; None where its reason is gone."""
+    facts: dict[str, Any] = {"name": "", "link": None}
+    if mail.kind == "invitation":
+        token = mail_token(mail.id, settings)
+        words = invitations.issue_invitation(door.session, mail.id, crypto.token_hash(token))
+        if words is None:
+            return None
+        facts |= {"tenant": words.tenant_name, "role": words.role, "inviter": words.inviter}
+        facts["link"] = f"{settings.base_url}/invitation/{token}"
+    else:
+        tenant = invitations.mail_tenant(door.session, mail.id)
+        if tenant is None:
+            return None
+        facts |= {"tenant": tenant[1], "page": f"{settings.base_url}/t/{tenant[0]}/ownership"}
+    facts["subject"] = KINDS[mail.kind].subject.format(tenant=facts["tenant"])
+    return _letter(mail, mail.kind, facts, settings)
+
+
+def _letter(mail: DueMail, kind: str, facts: dict[str, Any], settings: Settings) -> EmailMessage:
+    facts = {**facts, "good_for": KINDS[kind].good_for, "base_url": settings.base_url}
     host = urlsplit(settings.base_url).hostname or "localhost"
     message = EmailMessage()
     message["Subject"] = facts["subject"]

@@ -5,6 +5,7 @@ beneath that lock. Ending a membership ends the person's way in at the next requ
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -71,6 +72,19 @@ def get_member(unit: Unit, user_id: UUID) -> Membership:
     return _member(unit, user_id)
 
 
+def own_membership(unit: Unit) -> Membership:
+    """Return the membership of whoever acts. Raises NotFound where it is not a person's doing."""
+    if unit.actor.kind is not ActorKind.USER or unit.actor.id is None:
+        raise NotFound()
+    return _member(unit, unit.actor.id)
+
+
+def last_seen(unit: Unit) -> dict[UUID, datetime]:
+    """Return when each member was last in this tenant, to the hour. Needs tenant:people:read."""
+    require_people(unit, Permission.PEOPLE_READ)
+    return visits.members_seen(unit.session)
+
+
 def find_member(unit: Unit, user_id: UUID) -> Membership | None:
     """Return the person's membership as it stands now, if there is one."""
     statement = select(Membership).where(Membership.user_id == user_id)
@@ -85,8 +99,8 @@ def count_owners(unit: Unit) -> int:
 def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, source: Source) -> Membership:
     """Make a person a member. Whether they may become one is what `source` has settled: nothing is asked here.
 
-    An open invitation of the address ends. Raises AlreadyMember; QuotaExceeded without a free
-    seat; PermissionDenied for an owner from a provider.
+    An open invitation of the address ends. Raises AlreadyMember; QuotaExceeded where the plan has no seat left;
+    PermissionDenied for an owner from a provider.
     """
     if role is Role.OWNER and source != "invitation":
         raise PermissionDenied("A provider makes nobody an owner.")
@@ -180,7 +194,7 @@ def what_ends(unit: Unit, user_id: UUID) -> Ending:
 
 def lock_memberships(unit: Unit) -> None:
     """Let nobody else change memberships of this tenant until the commit."""
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7303, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(7304, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
 
 
 def _member(unit: Unit, user_id: UUID) -> Membership:

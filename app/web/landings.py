@@ -1,21 +1,22 @@
 """The front door: to one's tenant, or to signing up and in."""
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from app.services import entrances
 from app.services.scans import TARGET_MOST
+from app.web import sessions
 from app.web.routing import Doorway, public_page
-from app.web.sessions import visitor
 
 blueprint = Blueprint("landings", __name__)
 
 
 @public_page(blueprint, "/")
-def show(_door: Doorway) -> Response | str:
-    """Lead whoever is signed in to the tenant of the last visit."""
-    if visitor() is None:
+def show(door: Doorway) -> Response | str:
+    """Lead whoever is signed in to the tenant of the last visit, in whatever browser that was."""
+    if sessions.visitor() is None:
         return render_template("landings/show.html")
-    slug = session.get("slug")
+    slug = entrances.last_visited(door, sessions.token())
     return redirect(url_for("overviews.show", slug=slug) if slug else url_for("tenants.index"), 303)
 
 

@@ -36,6 +36,8 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
     (
         "Settings",
         (
+            Destination("General", "settings", "settings.show", Permission.SETTINGS_READ),
+            Destination("People", "users", "people.index", Permission.PEOPLE_READ),
             Destination("Sign-in", "lock", "sign_ins.show", Permission.SIGN_IN_READ),
             Destination("API keys", "key", "keys.index", Permission.KEYS_READ),
             Destination("Plan and usage", "chart-bar", "plans.show", Permission.PLAN_READ),

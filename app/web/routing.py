@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from app.core.permissions import Permission
 from app.db.directory import TenantView, Visitor
 from app.db.units import Doorway, Home, Unit
+from app.db.visits import Visit
 from app.services import entrances
 from app.services.access import require
 from app.serving.requests import origin
@@ -94,6 +95,13 @@ def _enter(home: Home, *, closed: bool) -> Unit:
     return unit
 
 
+def shell() -> Visit:
+    """Return what the shell of a tenant's page shows beside it, and note the visit; asked once a request."""
+    if "visit" not in g:
+        g.visit = entrances.visit(doorway(), current_user.token)
+    return cast(Visit, g.visit)
+
+
 @contextmanager
 def afresh(unit: Unit) -> Iterator[Unit]:
     """Go on in a new transaction, as the same actor in the same tenant; the caller commits it.
@@ -165,7 +173,7 @@ def register_tenant_urls(app: Flask) -> None:
     def _who() -> dict[str, Any]:
         who = visitor() if g.get("tenant") is not None or g.get("wants_person") else None
         tenant: TenantView | None = g.get("tenant")
-        return {"tenant": tenant, "person": who, "tenants_count": g.get("tenants_count", 1)}
+        return {"tenant": tenant, "person": who, "shell": shell}
 
 
 __all__ = ["Doorway", "personal_page", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from app.core import crypto
 from app.core.ids import new_id
-from app.core.permissions import Role, permissions_of
+from app.core.permissions import Permission, Role, permissions_of
 from app.db import directory
 from app.db.units import Home
-from app.services import memberships
+from app.services import extras, invitations, memberships
 from app.tenancy.actors import Actor, ActorKind
 from tests.peers.tenants import Made
 
@@ -45,3 +45,13 @@ def user_of(made: Made) -> UUID:
     """Return the id of the person."""
     assert made.actor.id is not None
     return made.actor.id
+
+
+def stock_people(made: Made) -> dict[str, UUID]:
+    """Give the tenant a viewer with an extra permission, and an open invitation; return their ids."""
+    viewer = make_member(made, Role.VIEWER)
+    with made.unit(Home.ACCOUNT) as unit:
+        extra = extras.grant_extra(unit, user_of(viewer), Permission.AUDIT_READ, reason="tests")
+        invited = invitations.invite(unit, f"i-{secrets.token_hex(5)}@example.com", Role.VIEWER)
+        unit.commit()
+    return {"user_id": user_of(viewer), "extra_id": extra.id, "invitation_id": invited.id}

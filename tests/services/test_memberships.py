@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from app.core.crypto import decode_key
 from app.core.errors import NotFound, PermissionDenied, Unauthenticated
 from app.core.permissions import GRANTS, Permission, Role
 from app.core.settings import settings
@@ -195,9 +194,8 @@ def test_an_end_takes_keys_and_pages_at_the_next_request(tenant: Made, units: Un
     ending = end(tenant, tenant, admin)
     assert ending.keys == ("tests",)
     assert not visits(units, admin)
-    peppers = [decode_key(settings().key_pepper.get_secret_value())]
     with units.identify() as door, pytest.raises(Unauthenticated):
-        entrances.find_key(door, secret, peppers=peppers, origin=ORIGIN)
+        entrances.by_key(door, entrances.find_key(door, secret, peppers=settings().peppers, origin=ORIGIN))
     with tenant.unit(Home.ACCOUNT) as unit:
         key = unit.session.get_one(ApiKey, (tenant.id, key_id))
         assert key.revoked_at is not None and key.maker_label == admin.email
@@ -217,9 +215,8 @@ def test_an_old_key_does_not_come_back_with_its_maker(tenant: Made, units: Units
     with tenant.unit(Home.ACCOUNT) as unit:
         memberships.add_member(unit, user_of(admin), admin.email, "Again", Role.ADMIN, source="sso")
         unit.commit()
-    peppers = [decode_key(settings().key_pepper.get_secret_value())]
     with units.identify() as door, pytest.raises(Unauthenticated, match="revoked"):
-        entrances.find_key(door, secret, peppers=peppers, origin=ORIGIN)
+        entrances.by_key(door, entrances.find_key(door, secret, peppers=settings().peppers, origin=ORIGIN))
 
 
 def test_an_end_here_leaves_other_tenants_alone(tenant: Made, tenants: Callable[[], Made], units: Units) -> None:

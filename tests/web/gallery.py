@@ -18,7 +18,7 @@ from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
-from tests.web import factor_pages, key_pages, plan_pages, sign_on_pages
+from tests.web import factor_pages, key_pages, people_pages, plan_pages, sign_on_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +53,7 @@ ROUTES = {
     "graphs.show": "/graph",
     "guards.show": "/guard",
     "guards.judge": "/guard/",
+    **people_pages.ROUTES,
     **key_pages.ROUTES,
     "closures.create": "/settings/deletion/",
     "closures.end": "/restoration/",
@@ -78,6 +79,7 @@ APART = {
     "resets.create": "/reset/",
     "resets.update": "/reset/<token>",
     "confirmations.resend": "/verification",
+    **people_pages.APART,
     "profiles.show": "/account",
     "profiles.name": "/account/name",
     "profiles.rename": "/account/name/",
@@ -284,6 +286,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "overview-new": ("overviews/show.html", lambda: _overview(0)),
     "overview": ("overviews/show.html", lambda: _overview(2)),
     "overview-done": ("overviews/show.html", lambda: _overview(3)),
+    **people_pages.PAGES,
     **key_pages.PAGES,
     "assets": ("assets/index.html", lambda: _list(s.ASSETS, demonstration="127.0.0.1:9000")),
     "assets-empty": ("assets/index.html", lambda: _list([], demonstration="127.0.0.1:9000")),
@@ -400,7 +403,7 @@ def gallery_app() -> Flask:
 
     @app.context_processor
     def common() -> dict[str, Any]:
-        return {"tenant": s.TENANT, "person": s.PERSON, "tenants_count": 2}
+        return {"tenant": s.TENANT, "person": s.PERSON, "shell": lambda: s.SHELL}
 
     @app.after_request
     def strict(response: Response) -> Response:

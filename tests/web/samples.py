@@ -24,6 +24,14 @@ TENANT = Row(
 )
 PERSON = Row(label="Ada Lindqvist", email="ada.lindqvist@northwind.example", verified=True)
 
+SHELL = Row(
+    tenants=[
+        Row(slug="northwind", name="Northwind Traders", role="owner", status="trial"),
+        Row(slug="lantern", name="Lantern & Sons Harbour Lighting Cooperative", role="auditor", status="suspended"),
+    ],
+    offered=False,
+)
+
 
 def scan(number: int, status: str, **more: Any) -> Row:
     start = before(minutes=7 * number)
