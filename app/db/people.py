@@ -173,6 +173,17 @@ def account_events(session: Session, token_hash: bytes) -> list[AccountEvent]:
     return [AccountEvent(**row._mapping) for row in rows]
 
 
+def account_history(session: Session, token_hash: bytes) -> list[AccountEvent]:
+    """Return all that was done to the account, oldest first."""
+    rows = session.execute(text("SELECT * FROM auth.account_history(:hash)"), {"hash": token_hash})
+    return [AccountEvent(**row._mapping) for row in rows]
+
+
+def erase_account(session: Session, user_id: UUID) -> bool:
+    """Erase a person who belongs to no tenant, with sessions, factors and history; False where that is not so."""
+    return bool(session.execute(text("SELECT auth.erase_account(:user)"), {"user": user_id}).scalar_one())
+
+
 def account_tenants(session: Session, user_id: UUID) -> list[UUID]:
     """Return the tenants that the person belongs to."""
     return list(session.scalars(text("SELECT auth.account_tenants(:user)"), {"user": user_id}))

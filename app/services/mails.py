@@ -49,6 +49,7 @@ KINDS: dict[str, Kind] = {
     "email-changed": Kind("Your e-mail address was changed"),
     "password-changed": Kind("Your password was changed"),
     "notice": Kind("About your tenant"),
+    "account-deleted": Kind("Your account was deleted"),
     "factors-changed": Kind("Your second factors were used or changed"),
     "invitation": Kind("You are invited to {tenant}", "invitation", timedelta(days=7), "seven days"),
     "ownership-offer": Kind("You are offered the ownership of {tenant}"),
@@ -89,6 +90,8 @@ def compose(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | 
             owner, facts["name"], facts["old_email"] = mail.user_id, changing[0], changing[1]
     elif kind == "email-changed" and mail.user_id is not None:
         owner, facts["name"] = mail.user_id, ""
+    elif kind == "account-deleted":
+        owner, facts["name"] = mail.id, ""  # whoever it was is gone
     elif found is None:
         return None
     else:

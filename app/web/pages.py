@@ -11,6 +11,7 @@ NOUNS: tuple[str, ...] = (
     "login_factors",
     "step_ups",
     "factors",
+    "own_data",
     "passkeys",
     "login_passkeys",
     "policies",

@@ -12,6 +12,7 @@ from wtforms.validators import DataRequired
 
 from app.db.factors import Factors
 from app.db.passkeys import Passkey
+from app.services.own_data import Belonging
 from app.services.policies import Conformity, MemberFactor
 from app.web.factors import picture
 from tests.web import samples as s
@@ -43,6 +44,9 @@ APART = {
     "login_passkeys.challenge": "/login/passkey/challenge",
     "login_passkeys.finish": "/login/factor/passkey",
     "login_passkeys.factor_challenge": "/login/factor/challenge",
+    "own_data.download": "/account/data",
+    "own_data.deletion": "/account/deletion",
+    "own_data.delete": "/account/deletion/",
     "passkeys.new": "/account/passkeys/new",
     "passkeys.create": "/account/passkeys",
     "passkeys.challenge": "/account/passkeys/challenge",
@@ -77,6 +81,15 @@ class PasskeyNameForm(FlaskForm):
     next = HiddenField()
 
 
+class AddressForm(FlaskForm):
+    name = StringField("Your address", [DataRequired("Type ada.lindqvist@northwind.example to delete the account")])
+
+
+def _deletion(form: FlaskForm, *held: Belonging) -> dict[str, Any]:
+    tenants = [*held, Belonging("Fjord Lines", "fjord", "active", False)]
+    return {"account": s.ACCOUNT, "form": form, "tenants": tenants, "held": list(held)}
+
+
 def _wrong(kind: type[FlaskForm]) -> FlaskForm:
     form = kind(formdata=MultiDict({"next": "/account"}))
     form.validate()
@@ -104,6 +117,11 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "recovery-codes": ("factors/codes.html", _codes),
     "recovery-renewal": ("factors/renewal.html", lambda: {"form": FlaskForm(), "left": 2}),
+    "account-deletion": ("own_data/deletion.html", lambda: _deletion(_wrong(AddressForm))),
+    "account-deletion-held": (
+        "own_data/deletion.html",
+        lambda: _deletion(AddressForm(formdata=None), Belonging("Northwind Traders", "northwind", "active", True)),
+    ),
     "passkey-new": ("passkeys/new.html", lambda: {"form": PasskeyNameForm(formdata=None, name="Chrome on Linux")}),
     "passkey-invalid": ("passkeys/new.html", lambda: {"form": _wrong(PasskeyNameForm)}),
     "passkey-removal": ("passkeys/removal.html", lambda: {"form": FlaskForm(), "passkey": PASSKEYS[0]}),
