@@ -25,6 +25,7 @@ class AssetRequest(Asked):
     name: str = Field(max_length=120)
     address: str | None = Field(None, max_length=2_000, examples=["https://shop.example.com/"])
     text: str | None = Field(None, max_length=assets.LONGEST_DOCUMENT, description="Kept encrypted, never told again")
+    workspace_id: UUID | None = Field(None, description="A key's own, and for a person the default one, if left out")
 
 
 class AssetChange(Asked):
@@ -38,12 +39,14 @@ class AssetQuery(Paging):
     """Which assets, newest first; archived ones are left out."""
 
     kind: Kind | None = None
+    workspace_id: UUID | None = None
 
 
 class AssetView(Told):
     """What can be scanned; a document has no address."""
 
     id: UUID
+    workspace_id: UUID
     kind: Kind
     name: str
     url: str | None
@@ -65,7 +68,9 @@ class AssetPage(Listing[AssetView]):
 @resource(blueprint, "GET", "/assets", Permission.ASSETS_READ, query=AssetQuery, answer=AssetPage)
 def index(unit: Unit, query: AssetQuery) -> AssetPage:
     """List assets, newest first."""
-    page = assets.list_assets(unit, kind=query.kind, cursor=query.cursor, size=query.limit)
+    page = assets.list_assets(
+        unit, kind=query.kind, workspace_id=query.workspace_id, cursor=query.cursor, size=query.limit
+    )
     return AssetPage(items=[AssetView.model_validate(asset) for asset in page.rows], next_cursor=page.next_cursor)
 
 
@@ -84,9 +89,9 @@ def add(unit: Unit, body: AssetRequest) -> Answer:
     if (body.address is None) == (body.text is None):
         raise Invalid("The asset was not added.", fields={"address": "give either an address or a text"})
     if body.address is not None:
-        asset = assets.add_web_asset(unit, name=body.name, address=body.address)
+        asset = assets.add_web_asset(unit, name=body.name, address=body.address, workspace_id=body.workspace_id)
     else:
-        asset = assets.add_document(unit, name=body.name, text=body.text or "")
+        asset = assets.add_document(unit, name=body.name, text=body.text or "", workspace_id=body.workspace_id)
     return Answer(_detail(unit, asset), {"Location": url_for("api_assets.show", asset_id=asset.id)})
 
 

@@ -23,6 +23,7 @@ class FindingQuery(Paging):
     status: Status | None = None
     severity: Severity | None = None
     asset_id: UUID | None = None
+    workspace_id: UUID | None = None
     day: Day | None = None
 
 
@@ -36,6 +37,7 @@ class FindingView(Told):
     """A fault of an asset; secrets and personal data in evidence are masked."""
 
     id: UUID
+    workspace_id: UUID
     asset_id: UUID
     rule: str
     title: str
@@ -64,6 +66,7 @@ def index(unit: Unit, query: FindingQuery) -> FindingPage:
         status=query.status,
         severity=query.severity,
         asset_id=query.asset_id,
+        workspace_id=query.workspace_id,
         day=query.day,
         cursor=query.cursor,
         size=query.limit,

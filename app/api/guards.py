@@ -8,7 +8,7 @@ from app.core.errors import PayloadTooLarge
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.scanners import guard
-from app.services import quotas
+from app.services import configurations, quotas
 from app.services.plans import Quota
 
 LARGEST_TEXT = 64 * 1024
@@ -94,7 +94,7 @@ def process(unit: Unit, body: ProcessRequest) -> Answer:
     """Assess a text: personal data, secrets, prompt injection."""
     if len(body.user_input.encode()) > LARGEST_TEXT:
         raise PayloadTooLarge(f"user_input may have at most {LARGEST_TEXT:,} bytes in UTF-8.")
-    found = guard.assess(body.user_input)
+    found = guard.assess(body.user_input, policy=configurations.guard_policy(unit))
     quotas.consume(unit, Quota.TEXTS)
     view = AssessmentView(
         blocked=found.blocked,

@@ -7,7 +7,19 @@ from flask_wtf.csrf import CSRFProtect
 
 from app.scanners import guard
 
-NOUNS = ("assets", "findings", "guards", "proofs", "references", "scans", "signups", "tenants", "tokens", "usage")
+NOUNS = (
+    "assets",
+    "findings",
+    "guards",
+    "proofs",
+    "references",
+    "scans",
+    "signups",
+    "tenants",
+    "tokens",
+    "usage",
+    "workspaces",
+)
 
 
 def register_resources(app: Flask, csrf: CSRFProtect) -> None:

@@ -33,6 +33,7 @@ class ScanQuery(Paging):
 
     status: Status | None = None
     asset_id: UUID | None = None
+    workspace_id: UUID | None = None
     day: Day | None = None
 
 
@@ -40,6 +41,7 @@ class ScanView(Told):
     """A scan; finding_count is set when it is done, failure says why it failed."""
 
     id: UUID
+    workspace_id: UUID
     asset_id: UUID
     engagement_id: UUID
     tool: str
@@ -83,7 +85,13 @@ def start(unit: Unit, body: ScanRequest) -> Answer:
 def index(unit: Unit, query: ScanQuery) -> ScanPage:
     """List scans, newest first."""
     page = scans.list_scans(
-        unit, status=query.status, asset_id=query.asset_id, day=query.day, cursor=query.cursor, size=query.limit
+        unit,
+        status=query.status,
+        asset_id=query.asset_id,
+        workspace_id=query.workspace_id,
+        day=query.day,
+        cursor=query.cursor,
+        size=query.limit,
     )
     return ScanPage(items=[ScanView.model_validate(scan) for scan in page.rows], next_cursor=page.next_cursor)
 

@@ -83,6 +83,12 @@ class TenantClosed(AppError):
     status, code, title = 403, "tenant-closed", "This tenant is closed"
 
 
+class WorkspaceArchived(PermissionDenied):
+    """The credential belongs to a workspace that is archived."""
+
+    code, title = "workspace-archived", "This workspace is archived"
+
+
 class NotFound(AppError):
     status, code, title = 404, "not-found", "Not found"
 

@@ -101,6 +101,26 @@ KEY_SCOPES: tuple[Permission, ...] = (
     Permission.ASSETS_READ,
     Permission.ASSETS_WRITE,
     Permission.USAGE_READ,
+    Permission.WORKSPACES_READ,
+    Permission.WORKSPACES_WRITE,
+    Permission.SETTINGS_READ,
+    Permission.SETTINGS_WRITE,
+    Permission.AUDIT_READ,
+)
+
+# What reaches no further than one workspace. The rest is the tenant's: only keys of its default workspace hold it.
+WITHIN_WORKSPACE = frozenset(
+    {
+        Permission.ASSETS_READ,
+        Permission.ASSETS_WRITE,
+        Permission.FINDINGS_READ,
+        Permission.FINDINGS_WRITE,
+        Permission.GUARD_PROCESS,
+        Permission.SCANS_READ,
+        Permission.SCANS_WRITE,
+        Permission.USAGE_READ,
+        Permission.WORKSPACES_READ,
+    }
 )
 
 

@@ -87,7 +87,8 @@ class KeyHolder:
     """An API key as it was found by one of its secrets; what ended is for the caller to refuse.
 
     `secret_ended`: the secret was replaced and its overlap is over; `pepper`: the mark of what it is hashed under;
-    `calls_per_minute`: the key's own limit (None: the plan's); `account`: whose key it is, if no person's.
+    `calls_per_minute`: the key's own limit (None: the plan's); `account`: whose key it is, if no person's;
+    `workspace_id`: what it is kept to.
     """
 
     key_id: UUID
@@ -105,6 +106,8 @@ class KeyHolder:
     pepper: str
     calls_per_minute: int | None
     account: KeyAccount | None
+    workspace_id: UUID
+    workspace_archived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,8 @@ def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
         row.pepper,
         row.calls_per_minute,
         _account(row),
+        row.workspace_id,
+        row.workspace_archived,
     )
 
 

@@ -42,6 +42,15 @@ class Itself:
     id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
 
 
+class InWorkspace:
+    """A content row of one workspace; an actor that is kept to a workspace finds no other's.
+
+    The default workspace of a tenant has the tenant's own id.
+    """
+
+    workspace_id: Mapped[UUID] = mapped_column(sort_order=-5)
+
+
 class HasHome(Protocol):
     home: ClassVar[Home]
 
@@ -120,6 +129,7 @@ class _Work:
 
     def adopt(self, session: Session, home: Home) -> Session:
         session.info.update(tenant_id=self.tenant_id, written=self.written, criterion=self.units.criterion)
+        session.info.update(workspace_id=self.actor.workspace_id)
         self.sessions[home] = session
         return session
 
@@ -226,6 +236,7 @@ class Doorway:
         self.session.flush()
         self.session.expunge_all()
         self.session.info.pop("tenant_id")
+        self.session.info.pop("workspace_id")
         self.session.execute(text("SELECT set_config('app.current_tenant', '', true)"))
         self._work = None
 
@@ -250,6 +261,11 @@ _CRITERIA = (
     with_loader_criteria(OfTenant, lambda cls: cls.tenant_id == _TENANT, include_aliases=True),
     with_loader_criteria(Itself, lambda cls: cls.id == _TENANT, include_aliases=True),
 )
+_criterion_workspace: ContextVar[UUID | None] = ContextVar("sentinel_workspace", default=None)
+_WORKSPACE = bindparam("criterion_workspace", callable_=_criterion_workspace.get, type_=Uuid())
+_WORKSPACE_CRITERION = with_loader_criteria(
+    InWorkspace, lambda cls: cls.workspace_id == _WORKSPACE, include_aliases=True
+)
 
 
 class _Session(Session):
@@ -263,11 +279,14 @@ def _scope_statement(state: ORMExecuteState) -> None:
     if mapper is not None and (state.is_insert or state.is_update or state.is_delete):
         _note_home(state.session, mapper.class_)
     tenant_id: UUID | None = info.get("tenant_id")
-    if tenant_id is None or not info.get("criterion", True):
+    if tenant_id is None or not (state.is_select or state.is_update or state.is_delete):
         return
-    if state.is_select or state.is_update or state.is_delete:
+    if info.get("criterion", True):
         _criterion_tenant.set(tenant_id)
         state.statement = state.statement.options(*_CRITERIA)
+    if workspace_id := info.get("workspace_id"):
+        _criterion_workspace.set(workspace_id)
+        state.statement = state.statement.options(_WORKSPACE_CRITERION)
 
 
 @event.listens_for(_Session, "before_flush")
@@ -281,6 +300,16 @@ def _claim_rows(session: Session, _context: UOWTransaction, _instances: Any) -> 
         whose = row.tenant_id if isinstance(row, OfTenant) else row.id if isinstance(row, Itself) else tenant_id
         if checked and whose != tenant_id:
             raise PermissionError("a row of another tenant")
+        if isinstance(row, InWorkspace):
+            _keep_to_workspace(row, session.info.get("workspace_id"), tenant_id)
+
+
+def _keep_to_workspace(row: InWorkspace, kept_to: UUID | None, tenant_id: UUID | None) -> None:
+    """Give a new row its workspace, the default one where none is named; refuse one of another workspace."""
+    if row.workspace_id is None:
+        row.workspace_id = kept_to or tenant_id  # type: ignore[unreachable]
+    if kept_to is not None and row.workspace_id != kept_to:
+        raise PermissionError("a row of another workspace")
 
 
 def _note_home(session: Session, table: type[HasHome]) -> None:

@@ -112,6 +112,7 @@ class ApiKey(Identified, Table):
     networks: Mapped[list[str]] = mapped_column(ARRAY(Text))
     service_account_id: Mapped[UUID | None]
     calls_per_minute: Mapped[int | None]
+    workspace_id: Mapped[UUID]
 
 
 class ApiKeySecret(Identified, Table):

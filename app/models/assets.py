@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home
+from app.db.units import Home, InWorkspace
 from app.models.tables import Identified, Table
 
 
-class Asset(Identified, Table):
+class Asset(InWorkspace, Identified, Table):
     """What is scanned: a web address (one scheme, host and port) or a document; its code is the tenant's own."""
 
     __tablename__ = "assets"

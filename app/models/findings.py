@@ -5,11 +5,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home, OfTenant
+from app.db.units import Home, InWorkspace, OfTenant
 from app.models.tables import Identified, Table
 
 
-class Finding(Identified, Table):
+class Finding(InWorkspace, Identified, Table):
     """One fault on one asset, the same over all scans that see it (its fingerprint)."""
 
     __tablename__ = "findings"

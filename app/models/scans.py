@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home
+from app.db.units import Home, InWorkspace
 from app.models.tables import Identified, Table
 
 
-class Engagement(Identified, Table):
+class Engagement(InWorkspace, Identified, Table):
     """A body of work that scans belong to."""
 
     __tablename__ = "engagements"
@@ -21,7 +21,7 @@ class Engagement(Identified, Table):
     created_at: Mapped[datetime]
 
 
-class Scan(Identified, Table):
+class Scan(InWorkspace, Identified, Table):
     """One run of one tool on one asset; `simulated` marks demonstration rows that never ran."""
 
     __tablename__ = "scans"

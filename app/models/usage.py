@@ -6,16 +6,20 @@ from uuid import UUID
 from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home
+from app.db.units import Home, InWorkspace
 from app.models.tables import Identified, Table
 
 
-class ApiCall(Identified, Table):
-    """One authenticated call of the JSON API; `microseconds` is the time it took."""
+class ApiCall(InWorkspace, Identified, Table):
+    """One authenticated call of the JSON API, in its key's workspace if a key made it.
+
+    `microseconds` is the time it took.
+    """
 
     __tablename__ = "api_calls"
     home = Home.CONTENT
 
+    workspace_id: Mapped[UUID | None] = mapped_column(sort_order=-5)  # type: ignore[assignment]
     at: Mapped[datetime]
     key_id: Mapped[UUID | None]
     key_name: Mapped[str]

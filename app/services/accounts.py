@@ -18,7 +18,7 @@ from app.db.factors import Factors
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.accounts import Membership
 from app.models.tenants import Tenant, TenantKey, TenantPlacement
-from app.services import audit, mails
+from app.services import audit, mails, workspaces
 from app.services.passwords import LONGEST_PASSWORD, password_problem
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.placements import Isolation, Placement
@@ -187,6 +187,7 @@ def _write_tenant(unit: Unit, signup: Signup, user_id: UUID, email: str, master_
             Membership(user_id=user_id, email=email, name=signup.name.strip(), role=Role.OWNER, created_at=now),
         ]
     )
+    workspaces.add_default(unit)
     audit.record(unit, "tenant.create", "tenant", unit.tenant_id, after={"slug": signup.slug, "plan": "professional"})
 
 

@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.core.errors import Conflict, Invalid, NotFound
-from app.core.permissions import Permission
+from app.core.permissions import WITHIN_WORKSPACE, Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey
-from app.services import audit, quotas
+from app.services import audit, quotas, workspaces
 from app.services.access import require
 from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of
 from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person
@@ -30,18 +30,23 @@ def issue_key(
     networks: Sequence[str] = (),
     calls_per_minute: int | None = None,
     service_account_id: UUID | None = None,
+    workspace_id: UUID | None = None,
 ) -> IssuedKey:
     """Issue a key with `scopes`, all of which the actor holds. Needs tenant:keys:write; keys cannot make keys.
 
     It lasts for `lifetime` or through `last_day` (UTC), else for ever; is accepted from `networks` alone where there
-    are any; and is answered `calls_per_minute` times a minute (None: what the plan says). It belongs to the actor, or
-    to the service account, whose permissions bound it. Raises Invalid for an empty or long name, no or unknown scopes
-    or ones beyond the service account's, a lifetime that is not positive, a day that is over, a network that is none,
-    a limit beyond 60,000; NotFound for the service account, Conflict while it is disabled; PermissionDenied for a scope
-    that the actor lacks; QuotaExceeded.
+    are any; is answered `calls_per_minute` times a minute (None: what the plan says); and is kept to its workspace
+    (None: the default one). It belongs to the actor, or to the service account, whose permissions bound it. Raises
+    Invalid for an empty or long name, no or unknown scopes or ones beyond the service account's or the workspace, a
+    lifetime that is not positive, a day that is over, a network that is none, a limit beyond 60,000, a workspace that
+    is not there; NotFound for the service account, Conflict while it is disabled or the workspace archived;
+    PermissionDenied for a scope that the actor lacks; QuotaExceeded.
     """
     maker_id = require_person(unit)
+    workspace_id = workspaces.place_for(unit, workspace_id)
     problems = check_name(name) | check_scopes(scopes) | check_limit(calls_per_minute)
+    if workspace_id != unit.tenant_id and (wide := sorted(set(scopes) - WITHIN_WORKSPACE)):
+        problems.setdefault("scopes", "only a key of the default workspace can have " + ", ".join(wide))
     found = check_networks(networks, problems)
     expires_at = _expiry(unit.now(), lifetime, last_day, problems)
     if problems:
@@ -60,6 +65,7 @@ def issue_key(
         networks=found,
         calls_per_minute=calls_per_minute,
         service_account_id=service_account_id,
+        workspace_id=workspace_id,
     )
     unit.session.add(key)
     unit.session.flush()
@@ -90,13 +96,34 @@ def _given(key: ApiKey) -> dict[str, object]:
         "expires_at": None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds"),
         "calls_per_minute": key.calls_per_minute,
         "service_account": None if key.service_account_id is None else str(key.service_account_id),
+        "workspace": str(key.workspace_id),
     }
 
 
-def list_keys(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[ApiKey]:
-    """Return the keys, newest first. Needs tenant:keys:read."""
+def list_keys(
+    unit: Unit, *, workspace_id: UUID | None = None, cursor: str | None = None, size: int = 50
+) -> Page[ApiKey]:
+    """Return the keys, of one workspace where it is given, newest first. Needs tenant:keys:read."""
     require(unit, Permission.KEYS_READ)
-    return newest_first(unit, select(ApiKey), ApiKey.created_at, ApiKey.id, binding="keys", cursor=cursor, size=size)
+    wanted, binding = select(ApiKey), f"keys:{workspace_id}"
+    if workspace_id is not None:
+        wanted = wanted.where(ApiKey.workspace_id == workspace_id)
+    return newest_first(unit, wanted, ApiKey.created_at, ApiKey.id, binding=binding, cursor=cursor, size=size)
+
+
+def count_by_workspace(unit: Unit, workspace_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Return how many keys of each workspace are in force. Needs tenant:keys:read."""
+    require(unit, Permission.KEYS_READ)
+    rows = unit.session.execute(
+        select(ApiKey.workspace_id, func.count())
+        .where(
+            ApiKey.workspace_id.in_(workspace_ids),
+            ApiKey.revoked_at.is_(None),
+            ApiKey.expires_at.is_(None) | (ApiKey.expires_at > unit.now()),
+        )
+        .group_by(ApiKey.workspace_id)
+    )
+    return {workspace_id: number for workspace_id, number in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
 def count_keys(unit: Unit) -> int:

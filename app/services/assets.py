@@ -13,7 +13,7 @@ from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.assets import Asset, Document, OwnershipProof
-from app.services import audit
+from app.services import audit, workspaces
 from app.services.access import require
 from app.services.pages import Page, newest_first
 
@@ -71,8 +71,13 @@ def parse_address(text: str) -> Address:
     return Address(parts.scheme, host, port or PORTS[parts.scheme])
 
 
-def add_web_asset(unit: Unit, *, name: str, address: str, code: str | None = None) -> Asset:
-    """Add a web address. Needs tenant:assets:write. Raises Invalid, and Conflict for one that is there."""
+def add_web_asset(
+    unit: Unit, *, name: str, address: str, code: str | None = None, workspace_id: UUID | None = None
+) -> Asset:
+    """Add a web address to a workspace (the actor's own, or the default one). Needs tenant:assets:write.
+
+    Raises Invalid, and Conflict for one that the workspace has.
+    """
     require(unit, Permission.ASSETS_WRITE)
     problems: dict[str, str] = {}
     parsed: Address | None = None
@@ -85,7 +90,9 @@ def add_web_asset(unit: Unit, *, name: str, address: str, code: str | None = Non
         raise Invalid("The asset was not added.", fields=problems)
     code = code or f"{parsed.scheme}-{parsed.endpoint}"
     asset = _add(
-        unit, Asset(name=name.strip(), code=code, kind="web", url=parsed.url, host=parsed.host, port=parsed.port)
+        unit,
+        Asset(name=name.strip(), code=code, kind="web", url=parsed.url, host=parsed.host, port=parsed.port),
+        workspace_id,
     )
     now = unit.now()
     proof = OwnershipProof(
@@ -95,8 +102,8 @@ def add_web_asset(unit: Unit, *, name: str, address: str, code: str | None = Non
     return asset
 
 
-def add_document(unit: Unit, *, name: str, text: str) -> Asset:
-    """Add a pasted document, sealed with the tenant's key. Needs tenant:assets:write. Raises Invalid."""
+def add_document(unit: Unit, *, name: str, text: str, workspace_id: UUID | None = None) -> Asset:
+    """Add a pasted document to a workspace, sealed with the tenant's key. Needs tenant:assets:write. Raises Invalid."""
     require(unit, Permission.ASSETS_WRITE)
     problems: dict[str, str] = {}
     _check_name(name, problems)
@@ -107,7 +114,8 @@ def add_document(unit: Unit, *, name: str, text: str) -> Asset:
     if problems:
         raise Invalid("The document was not added.", fields=problems)
     asset_id = new_id()
-    asset = _add(unit, Asset(id=asset_id, name=name.strip(), code=f"document-{asset_id}", kind="document"))
+    made = Asset(id=asset_id, name=name.strip(), code=f"document-{asset_id}", kind="document")
+    asset = _add(unit, made, workspace_id)
     sealed = crypto.seal(
         unit.keys.data_key(unit.tenant_id), text.encode("utf-8", "surrogatepass"), b"document:" + asset_id.bytes
     )
@@ -122,14 +130,18 @@ def _check_name(name: str, problems: dict[str, str]) -> None:
         problems["name"] = "at most 120 characters, on one line"
 
 
-def _add(unit: Unit, asset: Asset) -> Asset:
-    taken = unit.session.scalar(select(Asset.id).where(Asset.code == asset.code))
+def _add(unit: Unit, asset: Asset, workspace_id: UUID | None) -> Asset:
+    asset.workspace_id = workspaces.place_for(unit, workspace_id)
+    taken = unit.session.scalar(
+        select(Asset.id).where(Asset.code == asset.code, Asset.workspace_id == asset.workspace_id)
+    )
     if taken is not None:
         raise Conflict("There is an asset with this address or code already.", extra={"asset_id": str(taken)})
     asset.created_at, asset.created_by = unit.now(), unit.actor.label
     unit.session.add(asset)
     unit.session.flush()
-    audit.record(unit, "asset.add", "asset", asset.id, after={"name": asset.name, "kind": asset.kind, "url": asset.url})
+    given = {"name": asset.name, "kind": asset.kind, "url": asset.url, "workspace": str(asset.workspace_id)}
+    audit.record(unit, "asset.add", "asset", asset.id, after=given)
     return asset
 
 
@@ -153,14 +165,22 @@ def asset_url(unit: Unit, asset_id: UUID) -> str | None:
 
 
 def list_assets(
-    unit: Unit, *, kind: str | None = None, cursor: str | None = None, size: int = 50, counted: bool = False
+    unit: Unit,
+    *,
+    kind: str | None = None,
+    workspace_id: UUID | None = None,
+    cursor: str | None = None,
+    size: int = 50,
+    counted: bool = False,
 ) -> Page[Asset]:
     """Return the assets that are not archived, newest first. Needs tenant:assets:read."""
     require(unit, Permission.ASSETS_READ)
-    binding = f"assets:{kind}"
+    binding = f"assets:{kind}:{workspace_id}"
     statement = select(Asset).where(Asset.archived_at.is_(None))
     if kind is not None:
         statement = statement.where(Asset.kind == kind)
+    if workspace_id is not None:
+        statement = statement.where(Asset.workspace_id == workspace_id)
     return newest_first(
         unit, statement, Asset.created_at, Asset.id, binding=binding, cursor=cursor, size=size, counted=counted
     )
@@ -170,6 +190,7 @@ def rename_asset(unit: Unit, asset_id: UUID, *, name: str) -> Asset:
     """Give the asset another name. Needs tenant:assets:write. Raises Invalid, NotFound."""
     require(unit, Permission.ASSETS_WRITE)
     asset = get_asset(unit, asset_id)
+    workspaces.require_writable(unit, asset.workspace_id)
     problems: dict[str, str] = {}
     _check_name(name, problems)
     if problems:
@@ -185,6 +206,7 @@ def archive_asset(unit: Unit, asset_id: UUID, *, archived: bool = True) -> Asset
     """Take the asset out of lists and scans, or bring it back. Needs tenant:assets:write."""
     require(unit, Permission.ASSETS_WRITE)
     asset = get_asset(unit, asset_id)
+    workspaces.require_writable(unit, asset.workspace_id)
     if (asset.archived_at is not None) != archived:
         asset.archived_at = unit.now() if archived else None
         audit.record(unit, "asset.archive" if archived else "asset.restore", "asset", asset.id)

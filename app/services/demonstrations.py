@@ -95,7 +95,7 @@ def write_day(unit: Unit, hosts: Sequence[UUID], *, seed: int) -> None:
 
 
 def _simulated_scan(unit: Unit, asset_id: UUID, chance: random.Random) -> None:
-    scan_id, engagement = new_id(), scans.unplanned_engagement(unit)
+    scan_id, engagement = new_id(), scans.unplanned_engagement(unit, unit.tenant_id)
     failed = chance.random() < 0.08
     now = unit.now()
     scan = Scan(

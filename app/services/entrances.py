@@ -13,8 +13,9 @@ from app.core.errors import (
     SsoRequired,
     TenantClosed,
     Unauthenticated,
+    WorkspaceArchived,
 )
-from app.core.permissions import Permission, Role, permissions_of, role_named
+from app.core.permissions import WITHIN_WORKSPACE, Permission, Role, permissions_of, role_named
 from app.db import directory, visits
 from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
@@ -149,8 +150,19 @@ def find_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin
     if holder is None:
         raise Unauthenticated("The API key is not valid.")
     permissions = frozenset(holder.scopes) & _bounds(holder)
+    if holder.workspace_id != holder.tenant.id:
+        permissions &= WITHIN_WORKSPACE
     label = holder.name if holder.account is None else f"{holder.name} ({holder.account.name})"
-    actor = Actor(ActorKind.KEY, holder.key_id, label, permissions, origin.address, origin.agent, origin.request_id)
+    actor = Actor(
+        ActorKind.KEY,
+        holder.key_id,
+        label,
+        permissions,
+        origin.address,
+        origin.agent,
+        origin.request_id,
+        holder.workspace_id,
+    )
     return FoundKey(holder, Entry(holder.tenant.id, holder.tenant.placement, actor))
 
 
@@ -165,7 +177,7 @@ def by_key(door: Doorway, found: FoundKey) -> Unit:
     """Go on as the program that holds the key: its scopes, less what its owner may not do.
 
     Raises Unauthenticated for a key that is not in force, PermissionDenied where it comes from outside the key's
-    networks, TenantClosed for a suspended tenant's.
+    networks, TenantClosed for a suspended tenant's, WorkspaceArchived.
     """
     holder, actor = found.holder, found.entry.actor
     if holder.revoked_at is not None:
@@ -181,4 +193,6 @@ def by_key(door: Doorway, found: FoundKey) -> Unit:
     if not comes_from(actor.address, holder.networks):
         raise PermissionDenied(f"This API key is not accepted from {actor.address or 'an unknown address'}.")
     require_open(holder.tenant)
+    if holder.workspace_archived:
+        raise WorkspaceArchived("The workspace of this API key is archived.")
     return door.enter(found.entry, Home.CONTENT)

@@ -15,7 +15,7 @@ from app.db.units import Unit
 from app.models.findings import Finding, FindingSighting
 from app.models.scans import Scan
 from app.scanners.probes import Fault, Severity
-from app.services import audit
+from app.services import audit, workspaces
 from app.services.access import require
 from app.services.pages import Page, newest_first
 
@@ -49,6 +49,7 @@ def record_faults(unit: Unit, scan: Scan, faults: list[Fault]) -> int:
             "tenant_id": unit.tenant_id,
             "id": new_id(),
             "asset_id": scan.asset_id,
+            "workspace_id": scan.workspace_id,
             "fingerprint": mark,
             "rule": fault.rule,
             "title": _plain(fault.title),
@@ -126,6 +127,7 @@ def list_findings(
     status: str | None = None,
     severity: str | None = None,
     asset_id: UUID | None = None,
+    workspace_id: UUID | None = None,
     day: str | None = None,
     cursor: str | None = None,
     size: int = 50,
@@ -133,7 +135,7 @@ def list_findings(
 ) -> Page[Finding]:
     """Return findings, newest first; `day` is the UTC date of the first sighting. Needs tenant:findings:read."""
     require(unit, Permission.FINDINGS_READ)
-    binding = f"findings:{status}:{severity}:{asset_id}:{day}"
+    binding = f"findings:{status}:{severity}:{asset_id}:{workspace_id}:{day}"
     statement = select(Finding)
     if status is not None:
         statement = statement.where(Finding.status == status)
@@ -141,6 +143,8 @@ def list_findings(
         statement = statement.where(Finding.severity == severity)
     if asset_id is not None:
         statement = statement.where(Finding.asset_id == asset_id)
+    if workspace_id is not None:
+        statement = statement.where(Finding.workspace_id == workspace_id)
     if day is not None:
         since, until = day_bounds(day)
         statement = statement.where(Finding.first_seen_at >= since, Finding.first_seen_at < until)
@@ -165,6 +169,7 @@ def triage(unit: Unit, finding_id: UUID, *, status: str) -> Finding:
     if status not in STATUSES:
         raise Invalid("The finding stays as it is.", fields={"status": "one of " + ", ".join(STATUSES)})
     finding = get_finding(unit, finding_id)
+    workspaces.require_writable(unit, finding.workspace_id)
     if finding.status != status:
         audit.record(
             unit, "finding.triage", "finding", finding.id, before={"status": finding.status}, after={"status": status}

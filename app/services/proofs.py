@@ -12,7 +12,7 @@ from app.db.units import Unit
 from app.models.assets import OwnershipProof
 from app.outbox.requests import request_effect
 from app.scanners.ownership import Attempt, check_dns, check_file
-from app.services import audit
+from app.services import audit, workspaces
 from app.services.access import require
 from app.services.assets import get_asset
 
@@ -37,7 +37,8 @@ def find_proof(unit: Unit, asset_id: UUID) -> OwnershipProof:
 def request_check(unit: Unit, asset_id: UUID) -> OwnershipProof:
     """Have the worker look for the proof, unless it looked a moment ago. Needs tenant:assets:write."""
     require(unit, Permission.ASSETS_WRITE)
-    proof = get_proof(unit, asset_id)
+    workspaces.require_writable(unit, get_asset(unit, asset_id).workspace_id)
+    proof = find_proof(unit, asset_id)
     if proof.requested_at is None or unit.now() - proof.requested_at >= CHECK_INTERVAL:
         proof.requested_at = unit.now()
         request_effect(unit, "proof.check", {"asset_id": str(asset_id)})

@@ -18,6 +18,7 @@ from app.core.settings import settings
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey, Membership
 from app.models.scans import Scan
+from app.models.workspaces import Workspace
 from app.outbox.requests import request_effect
 from app.services.plans import QUOTA_NAMES, Entitlements, Quota, entitlements
 
@@ -38,7 +39,7 @@ class Meter(StrEnum):
 METERS: Mapping[Quota, Meter] = {
     Quota.SEATS: Meter.ROWS,
     Quota.API_KEYS: Meter.ROWS,
-    Quota.WORKSPACES: Meter.NONE,
+    Quota.WORKSPACES: Meter.ROWS,
     Quota.SCANS: Meter.MONTH,
     Quota.TEXTS: Meter.MONTH,
     Quota.CONCURRENT_SCANS: Meter.AT_ONCE,
@@ -55,6 +56,10 @@ _ROWS: Mapping[Quota, tuple[Home, Select[int]]] = {
         select(func.count())
         .select_from(ApiKey)
         .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.clock_timestamp())),
+    ),
+    Quota.WORKSPACES: (
+        Home.ACCOUNT,
+        select(func.count()).select_from(Workspace).where(Workspace.archived_at.is_(None)),
     ),
     Quota.CONCURRENT_SCANS: (
         Home.CONTENT,

@@ -13,12 +13,13 @@ from app.core.permissions import Permission
 from app.core.settings import settings
 from app.db import directory
 from app.db.units import Home, Unit
+from app.models.assets import Asset
 from app.models.scans import Engagement, Scan, ScanStep
 from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
-from app.services import audit, findings, proofs, quotas
+from app.services import audit, configurations, findings, proofs, quotas, workspaces
 from app.services.access import require
 from app.services.assets import asset_url, document_text, find_asset
 from app.services.pages import Page, newest_first
@@ -59,26 +60,30 @@ def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
         raise Invalid("The scan was not started.", fields={"tool": "no such tool for this kind of asset"})
     if asset.archived_at is not None:
         raise Conflict("The asset is archived.")
+    workspaces.require_writable(unit, asset.workspace_id)
+    if not configurations.tool_allowed(unit, asset.workspace_id, tool):
+        raise Conflict(f"{entry.title} is switched off in this workspace.", extra={"tool": tool})
     if tool not in entitlements(unit).tools:
         raise FeatureMissing(f"{entry.title} is not part of this tenant's plan.", extra={"tool": tool})
     if entry.needs_proof:
         proof = proofs.find_proof(unit, asset_id)
         if not proofs.proof_holds(unit, proof, settings().allowed_targets):
             raise Conflict("Control of this address is not proven yet.", extra={"asset_id": str(asset_id)})
-    return accept_scan(unit, asset_id, tool)
+    return accept_scan(unit, asset, tool)
 
 
-def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
-    """Write a queued scan, take one of the month's scans for it and ask for its dispatch.
+def accept_scan(unit: Unit, asset: Asset, tool: str) -> Scan:
+    """Write a queued scan in the asset's workspace, take one of the month's scans for it and ask for its dispatch.
 
     Whether it may be is the caller's business. Raises QuotaExceeded.
     """
-    engagement = unplanned_engagement(unit)
+    engagement = unplanned_engagement(unit, asset.workspace_id)
     scan_id = new_id()
     scan = Scan(
         id=scan_id,
+        workspace_id=asset.workspace_id,
         engagement_id=engagement,
-        asset_id=asset_id,
+        asset_id=asset.id,
         tool=tool,
         status="queued",
         workflow_id=f"{unit.tenant_id}:{engagement}:{scan_id}",
@@ -89,23 +94,23 @@ def accept_scan(unit: Unit, asset_id: UUID, tool: str) -> Scan:
     )
     unit.session.add(scan)
     unit.session.flush()
-    audit.record(unit, "scan.start", "scan", scan_id, after={"asset": str(asset_id), "tool": tool})
+    audit.record(unit, "scan.start", "scan", scan_id, after={"asset": str(asset.id), "tool": tool})
     request_effect(unit, "scan.dispatch", {"scan_id": str(scan_id)})
     quotas.reserve(unit, Quota.SCANS, scan_id)
     return scan
 
 
-def unplanned_engagement(unit: Unit) -> UUID:
-    """Return the engagement of scans that belong to no other, made with the first of them."""
-    name = select(Engagement.id).where(Engagement.name == UNPLANNED)
+def unplanned_engagement(unit: Unit, workspace_id: UUID) -> UUID:
+    """Return the workspace's engagement of scans that belong to no other, made with the first of them."""
+    name = select(Engagement.id).where(Engagement.name == UNPLANNED, Engagement.workspace_id == workspace_id)
     found = unit.session.scalar(name)
     if found is None:
         unit.session.execute(
             text(
-                "INSERT INTO engagements (id, name, status, created_at) VALUES (:id, :name, 'open', :now) "
-                "ON CONFLICT (tenant_id, name) DO NOTHING"
+                "INSERT INTO engagements (id, workspace_id, name, status, created_at) "
+                "VALUES (:id, :workspace, :name, 'open', :now) ON CONFLICT (tenant_id, workspace_id, name) DO NOTHING"
             ),
-            {"id": new_id(), "name": UNPLANNED, "now": unit.now()},
+            {"id": new_id(), "workspace": workspace_id, "name": UNPLANNED, "now": unit.now()},
         )
         found = unit.session.scalar(name)
     if found is None:
@@ -141,6 +146,7 @@ def list_scans(
     *,
     status: str | None = None,
     asset_id: UUID | None = None,
+    workspace_id: UUID | None = None,
     day: str | None = None,
     requested_by: str | None = None,
     cursor: str | None = None,
@@ -149,7 +155,7 @@ def list_scans(
 ) -> Page[Scan]:
     """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance. Needs tenant:scans:read."""
     require(unit, Permission.SCANS_READ)
-    binding = f"scans:{status}:{asset_id}:{day}:{requested_by}"
+    binding = f"scans:{status}:{asset_id}:{workspace_id}:{day}:{requested_by}"
     statement = select(Scan)
     if requested_by is not None:
         statement = statement.where(Scan.requested_by == requested_by)
@@ -157,6 +163,8 @@ def list_scans(
         statement = statement.where(Scan.status == status)
     if asset_id is not None:
         statement = statement.where(Scan.asset_id == asset_id)
+    if workspace_id is not None:
+        statement = statement.where(Scan.workspace_id == workspace_id)
     if day is not None:
         since, until = findings.day_bounds(day)
         statement = statement.where(Scan.created_at >= since, Scan.created_at < until)
@@ -279,6 +287,7 @@ def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:
         allowed=sorted(settings().allowed_targets),
         resolvers=list(settings().resolvers),
         user_agent=f"Sentinel/1.0 (scan {scan_id}; +{settings().base_url}/about/scans)",
+        seconds=configurations.scan_seconds(unit, scan.workspace_id),
     )
     if not TOOLS[scan.tool].needs_proof:
         return replace(ticket, document=document_text(unit, scan.asset_id))

@@ -44,6 +44,7 @@ def note_call(
         {
             "id": new_id(),
             "at": unit.now(),
+            "workspace": unit.actor.workspace_id,
             "key": unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
             "name": unit.actor.label,
             "method": method,
@@ -57,8 +58,9 @@ def note_call(
 
 
 _CALL = text(
-    "INSERT INTO api_calls (id, at, key_id, key_name, method, endpoint, status, microseconds, request_id, verdict) "
-    "VALUES (:id, :at, :key, :name, :method, :endpoint, :status, :microseconds, :request, :verdict)"
+    "INSERT INTO api_calls "
+    "(id, workspace_id, at, key_id, key_name, method, endpoint, status, microseconds, request_id, verdict) "
+    "VALUES (:id, :workspace, :at, :key, :name, :method, :endpoint, :status, :microseconds, :request, :verdict)"
 )
 
 
@@ -149,6 +151,16 @@ def calls_table(unit: Unit, *, days: int = 30) -> list[tuple[date, str, str, int
 def _since(unit: Unit, days: int) -> datetime:
     first = unit.now().astimezone(UTC).date() - timedelta(days=days - 1)
     return datetime(first.year, first.month, first.day, tzinfo=UTC)
+
+
+def of_workspace(unit: Unit, workspace_id: UUID, *, days: int = 30) -> dict[str, Series]:
+    """Return one workspace's calls, scans and new findings per UTC day, as `daily`. Needs tenant:usage:read."""
+    require(unit, Permission.USAGE_READ)
+    return {
+        "calls": _series(unit, "calls", ApiCall.at, days, ApiCall.workspace_id == workspace_id),
+        "scans": _series(unit, "scans", Scan.created_at, days, Scan.workspace_id == workspace_id),
+        "findings": _series(unit, "findings", Finding.first_seen_at, days, Finding.workspace_id == workspace_id),
+    }
 
 
 def _series(

@@ -14,6 +14,7 @@ from app.core.errors import AppError
 
 log = structlog.get_logger("sentinel.errors")
 JSON_PREFIXES = (
+    "/workspaces",
     "/api/",
     "/auth/login",
     "/auth/logout",

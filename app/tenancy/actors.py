@@ -14,7 +14,10 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, an API key or the platform itself; `label` is what an audit row shows."""
+    """A person, an API key or the platform itself; `label` is what an audit row shows.
+
+    With a `workspace_id` it sees and writes the content of that workspace alone.
+    """
 
     kind: ActorKind
     id: UUID | None
@@ -23,6 +26,7 @@ class Actor:
     address: str | None = None
     agent: str | None = None
     request_id: str | None = None
+    workspace_id: UUID | None = None
 
 
 def system_actor(label: str) -> Actor:

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response as FlaskResponse
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
-from wtforms import StringField
+from wtforms import SelectField, StringField
 
 from app.core.errors import Conflict, Invalid
 from app.core.permissions import Permission
@@ -17,7 +17,8 @@ from app.scanners.ownership import challenge_name, challenge_url, challenge_valu
 from app.services import assets, digests, findings, proofs, scans
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
-from app.web.listings import ROWS, listing
+from app.web import workspace_choices
+from app.web.listings import ROWS, id_given, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows
@@ -32,6 +33,7 @@ class AssetForm(Form):
 
     address = StringField("Web address")
     name = StringField("Name")
+    workspace_id = SelectField("Workspace", validate_choice=False)
 
 
 def asset_rows(unit: Unit, rows: Sequence[Asset]) -> list[SimpleNamespace]:
@@ -59,16 +61,22 @@ def demonstration() -> str | None:
 @tenant_page(blueprint, "/assets", Permission.ASSETS_READ)
 def index(unit: Unit) -> str:
     page = assets.list_assets(
-        unit, kind=request.args.get("kind") or None, cursor=request.args.get("after"), size=ROWS, counted=True
+        unit,
+        kind=request.args.get("kind") or None,
+        workspace_id=id_given("workspace_id"),
+        cursor=request.args.get("after"),
+        size=ROWS,
+        counted=True,
     )
-    shown = listing(asset_rows(unit, page.rows), page, ("kind",))
+    shown = listing(asset_rows(unit, page.rows), page, ("kind", "workspace_id"))
     offered = None if any(asset.url == demonstration() for asset in page.rows) else demonstration()
-    return render_template("assets/index.html", **shown, demonstration=offered)
+    known = workspace_choices.offered(unit, request.args.get("workspace_id"))
+    return render_template("assets/index.html", **shown, demonstration=offered, workspaces=known)
 
 
 @tenant_page(blueprint, "/assets/new", Permission.ASSETS_WRITE)
-def new(_unit: Unit) -> str:
-    return render_template("assets/new.html", form=AssetForm(), demonstration=demonstration())
+def new(unit: Unit) -> str:
+    return _form(unit, AssetForm(workspace_id=request.args.get("workspace_id")))
 
 
 @tenant_page(blueprint, "/assets", Permission.ASSETS_WRITE, methods=("POST",))
@@ -77,11 +85,18 @@ def create(unit: Unit) -> Response | tuple[str, int]:
     form = AssetForm()
     address = form.address.data or ""
     try:
-        asset = assets.add_web_asset(unit, name=form.name.data or _host(address), address=address)
+        asset = assets.add_web_asset(
+            unit, name=form.name.data or _host(address), address=address, workspace_id=id_given("workspace_id")
+        )
     except (Invalid, Conflict) as error:
         form.blame(error)
-        return render_template("assets/new.html", form=form, demonstration=demonstration()), error.status
+        return _form(unit, form), error.status
     return redirect(url_for("assets.show", asset_id=asset.id), 303)
+
+
+def _form(unit: Unit, form: AssetForm) -> str:
+    form.workspace_id.choices = workspace_choices.offered(unit)
+    return render_template("assets/new.html", form=form, demonstration=demonstration())
 
 
 def _host(address: str) -> str:

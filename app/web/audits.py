@@ -27,6 +27,7 @@ TARGETS = {
     "finding": ("findings.show", "finding_id"),
     "scan": ("scans.show", "scan_id"),
     "service_account": ("service_accounts.show", "account_id"),
+    "workspace": ("workspaces.show", "workspace_id"),
 }
 NDJSON = "application/x-ndjson"
 TYPES = {"csv": "text/csv; charset=utf-8", "ndjson": NDJSON, "sealed": NDJSON}
@@ -46,7 +47,7 @@ def event_filter(given: Mapping[str, str]) -> EventFilter:
 
 @tenant_page(blueprint, "/audit", Permission.AUDIT_READ)
 def index(unit: Unit) -> str:
-    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=24)
+    page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=22)
     shown = listing([_shown(row) for row in page.rows], page, FILTERS)
     return render_template(
         "audits/index.html", **shown, choices=_choices(audit.list_choices(unit)), sealed=audit_seals.sealed_logs(unit)

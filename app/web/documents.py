@@ -1,8 +1,8 @@
 """Texts that are pasted to be scanned."""
 
-from flask import redirect, render_template, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
-from wtforms import StringField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField
 
 from app.core.errors import Conflict, Invalid, Unavailable
 from app.core.permissions import Permission
@@ -11,7 +11,9 @@ from app.services import assets, scans
 from app.services.plans import Rate
 from app.serving.forms import Form
 from app.serving.limits import limit_action
+from app.web.listings import id_given
 from app.web.routing import tenant_blueprint, tenant_page
+from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("documents", __name__)
 
@@ -21,11 +23,12 @@ class DocumentForm(Form):
 
     name = StringField("Name")
     text = TextAreaField("Text")
+    workspace_id = SelectField("Workspace", validate_choice=False)
 
 
 @tenant_page(blueprint, "/documents/new", Permission.SCANS_WRITE)
-def new(_unit: Unit) -> str:
-    return _form(DocumentForm())
+def new(unit: Unit) -> str:
+    return _form(unit, DocumentForm(workspace_id=request.args.get("workspace_id")))
 
 
 @tenant_page(blueprint, "/documents", Permission.SCANS_WRITE, methods=("POST",))
@@ -34,13 +37,16 @@ def create(unit: Unit) -> Response | tuple[str, int]:
     limit_action(unit, Rate.SCAN_STARTS)
     form = DocumentForm()
     try:
-        asset = assets.add_document(unit, name=form.name.data or "", text=form.text.data or "")
+        asset = assets.add_document(
+            unit, name=form.name.data or "", text=form.text.data or "", workspace_id=id_given("workspace_id")
+        )
         scan = scans.start_scan(unit, asset.id, tool="text")
     except (Invalid, Conflict, Unavailable) as error:
         form.blame(error)
-        return _form(form), error.status
+        return _form(unit, form), error.status
     return redirect(url_for("scans.show", scan_id=scan.id), 303)
 
 
-def _form(form: DocumentForm) -> str:
+def _form(unit: Unit, form: DocumentForm) -> str:
+    form.workspace_id.choices = offered(unit)
     return render_template("documents/new.html", form=form, limit=assets.LONGEST_DOCUMENT)

@@ -14,6 +14,7 @@ from app.services import assets, digests, findings
 from app.serving.words import words
 from app.web.listings import ROWS, id_given, listing
 from app.web.routing import tenant_blueprint, tenant_page
+from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("findings", __name__)
 COLUMNS = (
@@ -60,15 +61,17 @@ def index(unit: Unit) -> str:
         status=args.get("status") or None,
         severity=args.get("severity") or None,
         asset_id=id_given("asset_id"),
+        workspace_id=id_given("workspace_id"),
         day=args.get("day") or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(finding_rows(unit, page.rows), page, ("severity", "status", "asset_id", "day"))
+    shown = listing(finding_rows(unit, page.rows), page, ("severity", "status", "asset_id", "workspace_id", "day"))
     named = [(str(asset.id), asset.name) for asset in assets.list_assets(unit, size=200).rows]
     statuses = [(status, words(status)) for status in findings.STATUSES]
-    return render_template("findings/index.html", **shown, assets=named, statuses=statuses)
+    known = offered(unit, args.get("workspace_id"))
+    return render_template("findings/index.html", **shown, assets=named, statuses=statuses, workspaces=known)
 
 
 @tenant_page(blueprint, "/findings/<uuid:finding_id>", Permission.FINDINGS_READ)

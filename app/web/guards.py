@@ -11,6 +11,7 @@ from app.core.errors import Invalid
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.scanners.guard import Assessment, assess
+from app.services import configurations
 from app.serving.forms import Form
 from app.web.keys import example
 from app.web.routing import tenant_blueprint, tenant_page
@@ -31,7 +32,7 @@ def show(_unit: Unit) -> str:
 
 
 @tenant_page(blueprint, "/guard", Permission.GUARD_PROCESS, methods=("POST",))
-def judge(_unit: Unit) -> str | tuple[str, int]:
+def judge(unit: Unit) -> str | tuple[str, int]:
     """Judge the text and show it with the verdict: nothing is kept, hence no redirect."""
     form = GuardForm()
     text = form.user_input.data or ""
@@ -39,7 +40,7 @@ def judge(_unit: Unit) -> str | tuple[str, int]:
         form.blame(Invalid(fields={"user_input": f"between 1 and {LONGEST:,} characters"}))
         return _page(form, None), 422
     started = time.perf_counter()
-    verdict = assess(text)
+    verdict = assess(text, policy=configurations.guard_policy(unit))
     return _page(form, _shown(verdict, (time.perf_counter() - started) * 1000))
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from app.db.key_uses import KeyCaller
 from app.db.units import Unit
 from app.models.accounts import ApiKey
-from app.services import key_rotations, key_secrets, key_uses, service_accounts
+from app.services import key_rotations, key_secrets, key_uses, service_accounts, workspaces
 from app.services.key_rules import state_of
 
 NAMES = (
@@ -27,12 +27,15 @@ NAMES = (
 def shown(unit: Unit, keys: Sequence[ApiKey]) -> list[SimpleNamespace]:
     """Return keys as lists show them, with the hint of the present secret and the last use."""
     ids = [key.id for key in keys]
+    workspace_names = workspaces.names(unit)
     secrets, uses = key_secrets.present_secrets(unit, ids), key_uses.last_uses(unit, ids)
     names = service_accounts.account_names(unit, [key.service_account_id for key in keys])
     return [
         SimpleNamespace(
             **{name: getattr(key, name) for name in NAMES},
             state=state_of(key.revoked_at, key.expires_at, unit.now()),
+            workspace_id=key.workspace_id,
+            workspace_name=workspace_names.get(key.workspace_id, ""),
             hint=secrets[key.id].hint,
             service_account=names.get(key.service_account_id) if key.service_account_id else None,
             **_last(key.id, uses),

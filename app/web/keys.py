@@ -21,9 +21,10 @@ from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.charts import Bar, Chart, Series
 from app.web.key_views import key_callers, shown, shown_one
-from app.web.listings import ROWS
+from app.web.listings import ROWS, id_given
 from app.web.presentation import scope
 from app.web.routing import tenant_blueprint, tenant_page
+from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("keys", __name__)
 
@@ -38,6 +39,11 @@ NOTES = {
     Permission.ASSETS_READ: "See assets and their proofs",
     Permission.ASSETS_WRITE: "Add and archive assets",
     Permission.USAGE_READ: "Read calls and counts",
+    Permission.WORKSPACES_READ: "See the workspace and its settings",
+    Permission.WORKSPACES_WRITE: "Make, rename and archive workspaces",
+    Permission.SETTINGS_READ: "Read what all workspaces inherit",
+    Permission.SETTINGS_WRITE: "Change the tenant\u2019s name and settings",
+    Permission.AUDIT_READ: "Read the whole audit log",
 }
 
 
@@ -66,6 +72,7 @@ class KeyForm(Form):
     last_day = DateField("Last day", [Optional()])
     networks = TextAreaField("Networks")
     calls_per_minute = IntegerField("Calls per minute", [Optional()])
+    workspace_id = SelectField("Workspace", validate_choice=False)
 
     def validate_lifetime(self, field: SelectField) -> None:
         """Demand the last day where it counts, and refuse it where it would not."""
@@ -101,18 +108,24 @@ def index(unit: Unit) -> str:
 def new(unit: Unit) -> str:
     form = _form(unit)
     form.owner.data = request.args.get("account", "")
-    return render_template("keys/new.html", form=form, notes=NOTES)
+    form.workspace_id.data = request.args.get("workspace_id")
+    return _issuing(form)
 
 
 def _form(unit: Unit) -> KeyForm:
-    """Return the form with whom a key can be issued for."""
+    """Return the form with whom, and in which workspace, a key can be issued for."""
     form = KeyForm()
     accounts = service_accounts.accounts_to_choose(unit)
     form.owner.choices = [
         SelectChoice("", f"you, {unit.actor.label}"),
         *(SelectChoice(str(account.id), f"the service account {account.name}") for account in accounts),
     ]
+    form.workspace_id.choices = offered(unit)
     return form
+
+
+def _issuing(form: KeyForm) -> str:
+    return render_template("keys/new.html", form=form, notes=NOTES)
 
 
 @tenant_page(blueprint, "/keys", Permission.KEYS_WRITE, home=Home.ACCOUNT, methods=("POST",), confirmed=True)
@@ -121,7 +134,7 @@ def create(unit: Unit) -> str | tuple[str, int]:
     form = _form(unit)
     try:
         if not form.validate():
-            return render_template("keys/new.html", form=form, notes=NOTES), 422
+            return _issuing(form), 422
         days = form.lifetime.data
         lifetime = timedelta(days=int(days)) if days and days != ON_A_DAY else None
         issued = api_keys.issue_key(
@@ -134,10 +147,11 @@ def create(unit: Unit) -> str | tuple[str, int]:
             networks=_lines(form.networks.data),
             calls_per_minute=form.calls_per_minute.data,
             service_account_id=UUID(form.owner.data) if form.owner.data else None,
+            workspace_id=id_given("workspace_id"),
         )
     except (Invalid, Conflict) as error:
         form.blame(error)
-        return render_template("keys/new.html", form=form, notes=NOTES), error.status
+        return _issuing(form), error.status
     return show_secret(issued)
 
 

@@ -40,6 +40,8 @@ NOUNS: tuple[str, ...] = (
     "graphs",
     "guards",
     "plans",
+    "workspaces",
+    "workspace_settings",
     "usages",
     "audits",
     "audit_keys",

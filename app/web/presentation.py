@@ -40,6 +40,7 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
             Destination("People", "users", "people.index", Permission.PEOPLE_READ),
             Destination("Sign-in", "lock", "sign_ins.show", Permission.SIGN_IN_READ),
             Destination("API keys", "key", "keys.index", Permission.KEYS_READ),
+            Destination("Workspaces", "folders", "workspaces.index", Permission.WORKSPACES_READ),
             Destination("Plan and usage", "chart-bar", "plans.show", Permission.PLAN_READ),
             Destination("Audit log", "history", "audits.index", Permission.AUDIT_READ),
         ),

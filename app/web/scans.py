@@ -23,6 +23,7 @@ from app.web.listings import ROWS, id_given, listing
 from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scan_steps import steps_of
+from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("scans", __name__)
 COLUMNS = (
@@ -68,14 +69,15 @@ def index(unit: Unit) -> str:
         unit,
         status=args.get("status") or None,
         asset_id=id_given("asset_id"),
+        workspace_id=id_given("workspace_id"),
         day=args.get("day") or None,
         requested_by=args.get("by") or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "day", "by"))
-    return render_template("scans/index.html", **shown)
+    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "workspace_id", "day", "by"))
+    return render_template("scans/index.html", **shown, workspaces=offered(unit, args.get("workspace_id")))
 
 
 @tenant_page(blueprint, "/scans/new", Permission.SCANS_WRITE)

@@ -140,6 +140,7 @@ TABLES = {
     "request_id": "account.plan_requests",
     "scan_id": "shared.scans",
     "user_id": "account.memberships",
+    "workspace_id": "account.workspaces",
 }
 # What else may stand in an address: of no tenant, and here of nobody.
 OF_NO_TENANT: dict[str, object] = {

@@ -11,11 +11,7 @@ def test_the_page_is_the_application() -> None:
     assert PAGE.read_text("utf-8") == page(application())
 
 
-COMING = {
-    one
-    for one in Permission
-    if one.split(":")[1] in ("ownership", "people", "plan", "settings", "sign-in", "workspaces")
-}
+COMING = {one for one in Permission if one.split(":")[1] in ("ownership", "people", "plan", "settings", "sign-in")}
 
 
 def test_every_permission_is_somebodys_and_is_asked_for() -> None:

@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 from app.api.routing import Operation
 from app.core.crypto import decode_key
 from app.core.ids import new_id
-from app.core.permissions import KEY_SCOPES
+from app.core.permissions import KEY_SCOPES, WITHIN_WORKSPACE
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Fault
-from app.services import api_keys, assets, scans, service_accounts
+from app.services import api_keys, assets, scans, service_accounts, workspaces
 from app.services.findings import findings_of_scan
 from app.services.usage import list_calls
 from app.tenancy.actors import system_actor
@@ -77,11 +77,13 @@ def issue(
     lifetime: timedelta | None = None,
     networks: Sequence[str] = (),
     account_id: UUID | None = None,
+    workspace_id: UUID | None = None,
 ) -> tuple[UUID, str]:
     """Issue a key of the tenant's owner, or of the service account; all scopes where none is named."""
     pepper = decode_key(settings().key_pepper.get_secret_value())
     with made.unit(Home.ACCOUNT) as unit:
-        wanted = list(scopes) or [str(scope) for scope in KEY_SCOPES]
+        known = [str(scope) for scope in KEY_SCOPES if workspace_id is None or scope in WITHIN_WORKSPACE]
+        wanted = list(scopes) or known
         issued = api_keys.issue_key(
             unit,
             name="tests",
@@ -90,6 +92,7 @@ def issue(
             lifetime=lifetime,
             networks=networks,
             service_account_id=account_id,
+            workspace_id=workspace_id,
         )
         unit.commit()
         return issued.key.id, issued.secret
@@ -104,11 +107,21 @@ def make_account(made: Made, *permissions: str) -> UUID:
         return account.id
 
 
-def stock(made: Made, worker_units: Units) -> Stock:
-    """Give the tenant a web address, a document, a finished scan of it and a finding."""
+def make_workspace(made: Made, name: str = "Staging") -> UUID:
+    """Give the tenant another workspace."""
+    with made.unit(Home.ACCOUNT) as unit:
+        workspace = workspaces.create_workspace(unit, name=name)
+        unit.commit()
+        return workspace.id
+
+
+def stock(made: Made, worker_units: Units, workspace_id: UUID | None = None) -> Stock:
+    """Give the tenant a web address, a document, a finished scan of it and a finding, and another workspace."""
     with made.unit() as unit:
-        site = assets.add_web_asset(unit, name="Shop", address="https://shop.example.com/")
-        letter = assets.add_document(unit, name="Letter", text="My card is 4532-1234-5678-9010")
+        site = assets.add_web_asset(unit, name="Shop", address="https://shop.example.com/", workspace_id=workspace_id)
+        letter = assets.add_document(
+            unit, name="Letter", text="My card is 4532-1234-5678-9010", workspace_id=workspace_id
+        )
         scan = scans.start_scan(unit, letter.id, tool="text")
         unit.commit()
     with tenant_scope(made.id), worker_units.open(Home.CONTENT, system_actor("worker")) as unit:
@@ -118,4 +131,5 @@ def stock(made: Made, worker_units: Units) -> Stock:
         unit.commit()
     with made.unit() as unit:
         found = findings_of_scan(unit, scan.id)[0]
-    return Stock({"asset_id": site.id, "scan_id": scan.id, "finding_id": found.id, "document_id": letter.id})
+    ids = {"asset_id": site.id, "scan_id": scan.id, "finding_id": found.id, "document_id": letter.id}
+    return Stock({**ids, "workspace_id": workspace_id or make_workspace(made, f"Aside {scan.id}")})

@@ -117,6 +117,8 @@ def values(shape: Shape, tenant_id: UUID, rows: dict[str, dict[str, Any]]) -> di
         elif column in shape.references:
             table, there = shape.references[column]
             made[column] = rows[table][there]
+        elif column == "workspace_id":
+            made[column] = tenant_id  # the default workspace has the tenant's own id
         else:
             made[column] = shape.fresh(column)
     return made

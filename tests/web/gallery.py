@@ -18,7 +18,7 @@ from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
-from tests.web import factor_pages, key_pages, people_pages, plan_pages, sign_on_pages
+from tests.web import factor_pages, key_pages, people_pages, plan_pages, sign_on_pages, workspace_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +63,7 @@ ROUTES = {
     "usages.calls": "/usage/calls",
     "audits.index": "/audit",
     "audits.export": "/audit/export",
+    **workspace_pages.ROUTES,
 }
 APART = {
     **sign_on_pages.APART,
@@ -115,14 +116,19 @@ class ScanForm(FlaskForm):
     tool = SelectField("Tool", choices=[("posture", "HTTP and TLS posture")])
 
 
+WORKSPACES = [(s.uid(700), "Default"), (s.uid(701), "Staging")]
+
+
 class DocumentForm(FlaskForm):
     name = StringField("Name")
     text = TextAreaField("Text")
+    workspace_id = SelectField("Workspace", choices=WORKSPACES)
 
 
 class AssetForm(FlaskForm):
     address = StringField("Web address", [DataRequired("An address is needed")])
     name = StringField("Name")
+    workspace_id = SelectField("Workspace", choices=WORKSPACES)
 
 
 class NameForm(FlaskForm):
@@ -180,12 +186,14 @@ def _filters(**given: Any) -> dict[str, Any]:
         "path",
         "quota",
         "by",
+        "workspace_id",
     )
     return {**dict.fromkeys(names), **given}
 
 
 def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
     plain = {"rows": rows, "count": len(rows) * 37, "newest": None, "older": "?after=x" if rows else None}
+    plain["workspaces"] = WORKSPACES if rows else []
     return {**plain, "filtered": False, "filters": _filters(), "statuses": [("open", "Open")], **more}
 
 
@@ -239,6 +247,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     **factor_pages.PAGES,
     **sign_on_pages.PAGES,
     **plan_pages.PAGES,
+    **workspace_pages.PAGES,
     "landing": ("landings/show.html", dict),
     "about-scans": ("landings/scans.html", lambda: {"most": 6}),
     "reference": ("references/show.html", lambda: s.REFERENCE),

@@ -48,6 +48,7 @@ class KeyForm(FlaskForm):
         widget=ListWidget(),
         option_widget=CheckboxInput(),
     )
+    workspace_id = SelectField("Workspace", choices=[(s.uid(700), "Default"), (s.uid(701), "Staging")])
     lifetime = SelectField("Expires", choices=[SelectChoice("90", "in 90 days"), SelectChoice("", "never")])
     last_day = DateField("Last day")
     networks = TextAreaField("Networks")

@@ -139,6 +139,8 @@ KEYS = [
         id=uid(400 + n),
         name=name,
         hint=f"sk_{n}f3a9",
+        workspace_id=uid(700),
+        workspace_name="Default",
         scopes=["tenant:guard:process", "tenant:scans:read", "tenant:scans:write"][: n + 1],
         maker_label=PERSON.email,
         service_account="Nightly scans" if n == 1 else None,
