@@ -45,6 +45,7 @@ def create_app(configuration: Settings | None = None) -> Flask:
     units = open_units(given, url, on_effects=waker.wake, application="sentinel web")
     app = _bare_app(given, "__Host-sentinel")
     app.config["MAILBOX"] = given.local_mail_dir
+    app.config["PLATFORM_PROVIDER"] = given.platform_oidc_name
     parts = Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0]), Providers(_outbound(given)))
     install(app, parts)
     register_requests(app, given)

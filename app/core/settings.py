@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     demonstration: bool = False
     demonstration_targets: str = ""
     outbound_allowed: str = ""
+    # A provider that everybody may sign in through: all four, or none.
+    platform_oidc_issuer: str | None = None
+    platform_oidc_client_id: str | None = None
+    platform_oidc_client_secret: SecretStr | None = None
+    platform_oidc_name: str | None = None
     dns_resolvers: str = ""
     scans_stopped: bool = False
     log_level: str = "INFO"
@@ -91,6 +96,9 @@ class Settings(BaseSettings):
                 raise ValueError("DEMONSTRATION is for make run alone")
             if self.smtp_url is None:
                 raise ValueError("SMTP_URL must be set")
+        own = ("issuer", "client_id", "client_secret", "name")
+        if len({bool(getattr(self, f"platform_oidc_{part}")) for part in own}) > 1:
+            raise ValueError("PLATFORM_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET and _NAME belong together")
         if self.local_mail_dir is not None and not self.demonstration:
             raise ValueError("LOCAL_MAIL_DIR is for make run alone")
         if self.web_concurrency > 1 and self.rate_limit_storage_url is None:

@@ -58,7 +58,7 @@ class PendingLink:
 
 @dataclass(frozen=True, slots=True)
 class KeptToken:
-    """The sealed ID token of a session, for signing out at its provider."""
+    """Where a session signs out of its provider, sealed: the address holds the ID token."""
 
     connection_id: UUID
     tenant_id: UUID
@@ -153,13 +153,13 @@ def drop_link(session: Session, link_hash: bytes) -> bool:
 
 
 def keep_token(session: Session, token_hash: bytes, connection_id: UUID, tenant_id: UUID, sealed: bytes) -> None:
-    """Keep the sealed ID token of a session; it goes with the session."""
+    """Keep, sealed, where a session signs out of its provider; it goes with the session."""
     call = text("SELECT auth.keep_sso_session(:hash, :connection, :tenant, :sealed)")
     session.execute(call, {"hash": token_hash, "connection": connection_id, "tenant": tenant_id, "sealed": sealed})
 
 
 def kept_token(session: Session, token_hash: bytes) -> KeptToken | None:
-    """Return the sealed ID token of a session."""
+    """Return, sealed, where a session signs out of its provider."""
     row = _one(session, "SELECT * FROM auth.sso_session(:hash)", hash=token_hash)
     return None if row is None else KeptToken(**row._mapping)
 

@@ -15,6 +15,7 @@ from app.services import audit
 from app.services.access import require
 from app.services.email_domains import count_proven
 from app.services.openid import Client
+from app.services.plans import Feature, require_feature
 
 LONGEST = 500
 
@@ -41,9 +42,10 @@ def get_connection(unit: Unit) -> Connection:
 def start_connection(unit: Unit) -> Connection:
     """Return the tenant's connection, made empty where there is none: its address is what a provider asks for first.
 
-    Needs tenant:sign-in:write.
+    Needs tenant:sign-in:write. Raises FeatureMissing.
     """
     require(unit, Permission.SIGN_IN_WRITE)
+    require_feature(unit, Feature.SSO)
     found = find_connection(unit)
     if found is None:
         found = Connection(issuer="", client_id="", secret=b"", default_role="viewer", created_at=unit.now())
@@ -99,9 +101,10 @@ def client_of(unit: Unit, connection: Connection, base_url: str, *, trial: bool 
 def switch_on(unit: Unit) -> Connection:
     """Let people sign in through the connection. Needs tenant:sign-in:write.
 
-    Raises Conflict for one that was not tested, and where no domain is proven.
+    Raises FeatureMissing, and Conflict for one that was not tested and where no domain is proven.
     """
     require(unit, Permission.SIGN_IN_WRITE)
+    require_feature(unit, Feature.SSO)
     found = get_connection(unit)
     if found.status == "draft":
         raise Conflict("Try a test sign-in first.")

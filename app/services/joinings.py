@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core import crypto
-from app.core.errors import SignInRefused
+from app.core.errors import QuotaExceeded, SignInRefused
 from app.core.ids import new_id
 from app.core.permissions import Role
 from app.db import directory, people, sign_ons
@@ -41,9 +41,7 @@ def join(
     known = sign_ons.find_identity(door.session, arrived.issuer, arrived.subject)
     named = known or sign_ons.find_account(door.session, arrived.email)
     if tenant_id is None:
-        if known is None and named is not None:
-            return _pending(named, arrived, None, None, None)
-        return known.user_id if known is not None else _register(door, arrived, origin)
+        return _join_platform(door, arrived, known, named, origin)
     with door.within(tenant_id, _actor(origin)) as unit:
         role = _role(unit, connection_id, arrived)
         member = None if named is None else memberships.find_member(unit, named.user_id)
@@ -55,6 +53,18 @@ def join(
         _link(door, arrived, user_id, origin)
     enrol(door, tenant_id, user_id, (named.email, named.name) if named else (arrived.email, arrived.name), role, origin)
     return user_id
+
+
+def _join_platform(
+    door: Doorway, arrived: Arrived, known: Known | None, named: Known | None, origin: Origin
+) -> UUID | PendingLink:
+    if known is not None:
+        return known.user_id
+    if named is None:
+        return _register(door, arrived, origin)
+    if not named.verified:
+        raise SignInRefused("The account with this address has not confirmed it yet: open the link that was mailed.")
+    return _pending(named, arrived, None, None, None)
 
 
 def enrol(
@@ -74,9 +84,16 @@ def enrol(
         if role is None:
             raise SignInRefused("Your company's provider gives you no role here. Ask whoever looks after it.")
         if member is None:
-            memberships.add_member(unit, user_id, who[0], who[1], role, source="sso")
+            _add(unit, user_id, who, role)
         elif member.role != role:
             memberships.put_role(unit, member, role)
+
+
+def _add(unit: Unit, user_id: UUID, who: tuple[str, str], role: Role) -> None:
+    try:
+        memberships.add_member(unit, user_id, who[0], who[1], role, source="sso")
+    except QuotaExceeded:
+        raise SignInRefused("Your company has used all seats of its plan. Ask an owner for one more.") from None
 
 
 def link(door: Doorway, pending: PendingLink, origin: Origin) -> None:

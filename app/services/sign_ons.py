@@ -11,13 +11,21 @@ from typing import Any
 from uuid import UUID
 
 from app.core import crypto
+from app.core.crypto import Undecipherable
 from app.core.errors import NotFound, SignInRefused
-from app.db import sign_ons
+from app.db import factors, sign_ons
 from app.db.directory import Visitor
 from app.db.sign_ons import Flow, PendingLink
 from app.db.units import Doorway, Unit
 from app.services import connections
-from app.services.accounts import Origin, check_credentials, normal_email, open_session_for
+from app.services.accounts import (
+    PENDING_LASTS,
+    Origin,
+    PendingSignIn,
+    check_credentials,
+    normal_email,
+    open_session_for,
+)
 from app.services.email_domains import domain_of
 from app.services.joinings import Arrived, join, link
 from app.services.openid import Answer, Client, Provider, ProviderFault, Providers, ask_for_code, quoted, redeem
@@ -175,11 +183,19 @@ def vouched_address(claims: Mapping[str, Any], *, verified: bool) -> str:
 
 
 def finish(
-    door: Doorway, back: Return, answer: Answer, *, browser: str, origin: Origin, present: Visitor | None
-) -> Opened | Waiting:
-    """Open the session that the answer stands for. Raises SignInRefused.
+    door: Doorway,
+    back: Return,
+    answer: Answer,
+    *,
+    browser: str,
+    farewell: str | None,
+    origin: Origin,
+    present: Visitor | None,
+) -> Opened | Waiting | PendingSignIn:
+    """Open the session that the answer stands for, or begin what still has to be shown. Raises SignInRefused.
 
-    `present` is who is signed in in this browser: the same person keeps what they proved of themselves.
+    `farewell` is where the person signs out of the provider; `present` is who is signed in in this browser: the same
+    person keeps what they proved of themselves.
     """
     way = back.way
     email = vouched_address(answer.claims, verified=way.tenant_id is None)
@@ -193,8 +209,13 @@ def finish(
         )
         return Waiting(token)
     opened = open_for(door, joined, way, back.flow.next, origin, present)
-    if way.connection_id is not None and way.tenant_id is not None:
-        _keep(door, opened.token, way.connection_id, way.tenant_id, answer.id_token)
+    if (
+        farewell is not None
+        and way.connection_id is not None
+        and way.tenant_id is not None
+        and isinstance(opened, Opened)
+    ):
+        _keep(door, opened.token, way.connection_id, way.tenant_id, farewell)
     return opened
 
 
@@ -208,8 +229,8 @@ def waiting_link(door: Doorway, link_token: str, browser: str) -> PendingLink:
 
 def confirm_link(
     door: Doorway, link_token: str, password: str, *, browser: str, base_url: str, own: Client | None, origin: Origin
-) -> Opened:
-    """Link the subject to the account by its password, and open the session.
+) -> Opened | PendingSignIn:
+    """Link the subject to the account by its password, and open the session, or begin what still has to be shown.
 
     Raises SignInRefused; Unauthenticated and TooManyRequests for a wrong password, after which the caller commits the
     doorway, so that failures are counted.
@@ -228,8 +249,17 @@ def confirm_link(
 
 def open_for(
     door: Doorway, user_id: UUID, way: Way, target: str | None, origin: Origin, present: Visitor | None
-) -> Opened:
-    """Open a session that this way's provider vouched for."""
+) -> Opened | PendingSignIn:
+    """Open a session that this way's provider vouched for.
+
+    A tenant's provider answers for its own tenant. The platform's opens all of a person's tenants, so that a second
+    factor of the person's is asked for first.
+    """
+    held = factors.factors_of(door.session, user_id)
+    if way.tenant_id is None and held.any:
+        waiting = crypto.new_token()
+        factors.begin_sign_in(door.session, crypto.token_hash(waiting), user_id, ("sso",), PENDING_LASTS)
+        return PendingSignIn(waiting, user_id, held)
     methods: tuple[str, ...] = ("sso",)
     strong = False
     if present is not None and present.user_id == user_id:
@@ -239,9 +269,21 @@ def open_for(
     return Opened(token, user_id, way.slug, target)
 
 
-def _keep(door: Doorway, token: str, connection_id: UUID, tenant_id: UUID, id_token: str) -> None:
+def farewell_of(door: Doorway, token: str) -> str | None:
+    """Return where whoever holds the session signs out of the provider that opened it, if it has such a place."""
+    kept = sign_ons.kept_token(door.session, crypto.token_hash(token))
+    if kept is None:
+        return None
+    try:
+        with door.within(kept.tenant_id, _nobody()) as unit:
+            return connections.unseal(unit, kept.connection_id, "farewell", kept.sealed)
+    except (Undecipherable, LookupError):
+        return None  # the tenant's key is gone: nobody is kept from signing out here
+
+
+def _keep(door: Doorway, token: str, connection_id: UUID, tenant_id: UUID, farewell: str) -> None:
     with door.within(tenant_id, _nobody()) as unit:
-        sealed = connections.seal(unit, connection_id, "id token", id_token)
+        sealed = connections.seal(unit, connection_id, "farewell", farewell)
     sign_ons.keep_token(door.session, crypto.token_hash(token), connection_id, tenant_id, sealed)
 
 

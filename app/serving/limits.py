@@ -34,6 +34,9 @@ ADDRESSED = {
     "api_tokens.login_alias": "sign-in",
     "login_factors.create": "sign-in",
     "logins.create": "sign-in",
+    "sign_ons.begin": "sign-in",
+    "sign_ons.confirm_link": "sign-in",
+    "sign_ons.create": "sign-in",
     "resets.create": "reset",
     "signups.create": "sign-up",
 }

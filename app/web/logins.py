@@ -1,11 +1,13 @@
 """Signing in and out."""
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 
 from app.core.errors import TooManyRequests, Unauthenticated
-from app.services import accounts
+from app.services import accounts, sign_ons
 from app.services.accounts import PendingSignIn
 from app.serving.forms import Form
 from app.serving.requests import origin
@@ -51,11 +53,14 @@ def create(door: Doorway) -> Response | tuple[str, int]:
 
 
 @public_page(blueprint, "/logout", methods=("POST",))
-def end(door: Doorway) -> Response:
-    """End the session, here and on the server."""
+def end(door: Doorway) -> Response | str:
+    """End the session, here and on the server; offer to sign out of the provider that opened it too."""
     token = sessions.end()
+    farewell = sign_ons.farewell_of(door, token) if token else None
     if token:
         accounts.sign_out(door, token)
+    if farewell:
+        return render_template("sign_ons/leave.html", url=farewell, host=urlsplit(farewell).netloc)
     return redirect(url_for("logins.new"), 303)
 
 

@@ -63,6 +63,7 @@ def register_presentation(app: Flask) -> None:
         shares=shares,
         swatch=swatch,
         mailbox=mailbox,
+        platform_provider=platform_provider,
     )
 
 
@@ -76,6 +77,12 @@ def may(permission: str) -> bool:
 def mailbox() -> str | None:
     """Return the address of the development mailbox, where there is one."""
     return url_for("mailboxes.index") if current_app.config.get("MAILBOX") else None
+
+
+def platform_provider() -> str | None:
+    """Return what the provider is called that everybody may sign in through, where there is one."""
+    found: str | None = current_app.config.get("PLATFORM_PROVIDER")
+    return found
 
 
 def navigation() -> list[tuple[str, list[Destination]]]:

@@ -5,6 +5,7 @@ from flask import render_template
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services import connections, email_domains, policies
+from app.services.plans import Feature, has_feature
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("sign_ins", __name__)
@@ -19,4 +20,5 @@ def show(unit: Unit) -> str:
         sso_required=connections.sso_is_required(unit),
         policy=policies.get_policy(unit),
         people=policies.conformity(unit),
+        offered=has_feature(unit, Feature.SSO),
     )

@@ -17,9 +17,9 @@ from app.core.errors import (
     Unauthenticated,
 )
 from app.services import accounts, sign_ons
-from app.services.accounts import SignIn
-from app.services.openid import ProviderFault
-from app.services.sign_ons import Opened, Return, Waiting
+from app.services.accounts import PendingSignIn, SignIn
+from app.services.openid import Client, ProviderFault, leave
+from app.services.sign_ons import Opened, Return, Waiting, Way
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
@@ -69,13 +69,38 @@ def create(door: Doorway) -> Response | tuple[str, int]:
     return depart(url, way.name)
 
 
+@public_page(blueprint, "/sso/platform", methods=("POST",))
+def begin(door: Doorway) -> Response | tuple[str, int]:
+    """Go to the platform's own provider."""
+    own, name = own_client(), runtime().settings.platform_oidc_name
+    if own is None or name is None:
+        raise NotFound()
+    way = Way(None, None, None, name, own)
+    try:
+        provider = runtime().providers.provider(own.issuer)
+    except ProviderFault as error:
+        return render_template("sign_ons/refused.html", reason=str(error)), 503
+    target = returns.within(request.form.get("next"))
+    return depart(sign_ons.begin(door, way, provider, browser=browser(), target=target), name)
+
+
+@public_page(blueprint, "/sso/platform/callback")
+def platform_callback(door: Doorway) -> Response | tuple[str, int]:
+    """Come back from the platform's own provider."""
+    return _come_back(door, None)
+
+
 @public_page(blueprint, "/sso/<uuid:connection_id>/callback")
 def callback(door: Doorway, connection_id: UUID) -> Response | tuple[str, int]:
     """Come back from a tenant's provider."""
+    return _come_back(door, connection_id)
+
+
+def _come_back(door: Doorway, connection_id: UUID | None) -> Response | tuple[str, int]:
     try:
         with runtime().units.identify() as early:
             state, base_url = request.args.get("state", ""), runtime().settings.base_url
-            back = sign_ons.take(early, connection_id, state, browser(), base_url=base_url)
+            back = sign_ons.take(early, connection_id, state, browser(), base_url=base_url, own=own_client())
             early.commit()
         if back.flow.purpose == sign_ons.TRIAL:
             return trials.come_back(door, back)
@@ -86,19 +111,32 @@ def callback(door: Doorway, connection_id: UUID) -> Response | tuple[str, int]:
 
 def _arrive(door: Doorway, back: Return) -> Response:
     """Ask the provider with no transaction open, then open the session."""
-    answer = sign_ons.ask(back, runtime().providers, request.args, runtime().units.clock.now())
-    present = sessions.visitor()
-    found = sign_ons.finish(door, back, answer, browser=browser(), origin=origin(), present=present)
+    providers, client = runtime().providers, back.way.client
+    answer = sign_ons.ask(back, providers, request.args, runtime().units.clock.now())
+    home = runtime().settings.base_url + url_for("sign_ons.signed_out")
+    farewell = leave(client, providers.provider(client.issuer), id_token=answer.id_token, back=home)
+    found = sign_ons.finish(
+        door,
+        back,
+        answer,
+        browser=browser(),
+        farewell=farewell,
+        origin=origin(),
+        present=sessions.visitor(),
+    )
     if isinstance(found, Waiting):
         session["link"] = found.link_token
         return redirect(url_for("sign_ons.link"), 303)
-    return _begin(door, found)
+    return _begin(door, found, back.flow.next)
 
 
-def _begin(door: Doorway, opened: Opened) -> Response:
+def _begin(door: Doorway, opened: Opened | PendingSignIn, wanted: str | None) -> Response:
     old = sessions.end()
     if old:
         accounts.sign_out(door, old)
+    if isinstance(opened, PendingSignIn):
+        sessions.wait(opened, wanted)
+        return redirect(url_for("login_factors.new"), 303)
     sessions.begin(SignIn(opened.token, opened.user_id, opened.slug))
     if opened.slug is None:
         return redirect(opened.next or url_for("landings.show"), 303)
@@ -127,7 +165,13 @@ def confirm_link(door: Doorway) -> Response | tuple[str, int]:
             return render_template("sign_ons/link.html", form=form, pending=pending), 422
         base_url = runtime().settings.base_url
         opened = sign_ons.confirm_link(
-            door, token, form.password.data or "", browser=browser(), base_url=base_url, own=None, origin=origin()
+            door,
+            token,
+            form.password.data or "",
+            browser=browser(),
+            base_url=base_url,
+            own=own_client(),
+            origin=origin(),
         )
     except (Unauthenticated, TooManyRequests) as error:
         door.commit()
@@ -135,12 +179,22 @@ def confirm_link(door: Doorway) -> Response | tuple[str, int]:
         return render_template("sign_ons/link.html", form=form, pending=pending), 422
     except SignInRefused as error:
         return render_template("sign_ons/refused.html", reason=str(error)), 403
-    return _begin(door, opened)
+    return _begin(door, opened, pending.next)
 
 
 @public_page(blueprint, "/sso/signed-out")
 def signed_out(_door: Doorway) -> str:
     return render_template("sign_ons/signed_out.html")
+
+
+def own_client() -> Client | None:
+    """Return who we are at the platform's own provider, if it has one."""
+    given = runtime().settings
+    if given.platform_oidc_issuer is None or given.platform_oidc_client_secret is None:
+        return None
+    secret = given.platform_oidc_client_secret.get_secret_value()
+    back = given.base_url + url_for("sign_ons.platform_callback")
+    return Client(given.platform_oidc_issuer, given.platform_oidc_client_id or "", secret, back)
 
 
 def browser() -> str:

@@ -110,6 +110,8 @@ PUBLIC = {
     "resets.edit": "a forgotten password, by the token of a mailed link",
     "resets.new": "a forgotten password",
     "resets.update": "a forgotten password, by the token of a mailed link",
+    "sign_ons.begin": "leads to the platform's own provider, the same for everybody",
+    "sign_ons.platform_callback": "coming back from a provider, by the state that this browser began with",
     "sign_ons.callback": "coming back from a provider, by the state that this browser began with",
     "sign_ons.confirm_link": "an account's password, by the link that waits in this browser",
     "sign_ons.create": "leads to the provider of an address's domain",

@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from app.core.clock import SystemClock
 from app.db.units import Home, Units
+from app.models.tenants import Tenant
 from app.scanners.ownership import Attempt, Method
 from app.services import connections, email_domains, role_maps, trials
 from app.services.trials import Trial
@@ -19,6 +20,13 @@ from tests.peers.tenants import Made
 from tests.peers.visitors import Person
 
 ONWARD = re.compile(r'id="onward" href="([^"]+)"')
+
+
+def include(made: Made, plan: str = "enterprise") -> None:
+    """Give the tenant a plan; this one includes single sign-on."""
+    with made.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(Tenant, made.id).plan = plan
+        unit.commit()
 
 
 def prove(made: Made, worker_units: Units, domain: str) -> UUID:
@@ -40,6 +48,7 @@ def find_record(made: Made, worker_units: Units, domain_id: UUID) -> None:
 
 def connect(made: Made, worker_units: Units, peer: OpenIdPeer, domain: str, **roles: object) -> UUID:
     """Connect the tenant to the peer, tested and switched on, with one proven domain; return the connection's id."""
+    include(made)
     prove(made, worker_units, domain)
     with made.unit(Home.ACCOUNT) as unit:
         connections.start_connection(unit)

@@ -109,6 +109,7 @@ class SignupForm(FlaskForm):
 class LoginForm(FlaskForm):
     email = StringField("E-mail")
     password = PasswordField("Password")
+    next = StringField()
 
 
 class ScanForm(FlaskForm):

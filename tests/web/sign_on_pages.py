@@ -35,6 +35,7 @@ ROUTES = {
 APART = {
     "sign_ons.new": "/sso",
     "sign_ons.create": "/sso/",
+    "sign_ons.begin": "/sso/platform",
     "sign_ons.link": "/sso/link",
     "sign_ons.confirm_link": "/sso/link/",
     "sign_ons.signed_out": "/sso/signed-out",
@@ -158,7 +159,7 @@ def _domains(rows: list[Row], **more: Any) -> dict[str, Any]:
 
 
 def _sign_in(found: Row | None, **more: Any) -> dict[str, Any]:
-    plain = {"connection": found, "domains": DOMAINS if found else [], "sso_required": False}
+    plain = {"connection": found, "domains": DOMAINS if found else [], "sso_required": False, "offered": True}
     return {**plain, "policy": Row(mfa_required=found is not None), "people": factor_pages.PEOPLE, **more}
 
 
@@ -193,8 +194,13 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: _asked("Sign in with your own password", "Another company's provider signed you in."),
     ),
     "sso-signed-out": ("sign_ons/signed_out.html", dict),
+    "sso-leave": (
+        "sign_ons/leave.html",
+        lambda: {"url": "https://login.northwind.example/leave?id_token_hint=x", "host": "login.northwind.example"},
+    ),
     "sign-in": ("sign_ins/show.html", lambda: _sign_in(connection("on"), sso_required=True)),
     "sign-in-empty": ("sign_ins/show.html", lambda: _sign_in(None)),
+    "sign-in-not-offered": ("sign_ins/show.html", lambda: _sign_in(None, offered=False)),
     "connection-empty": ("connections/show.html", _empty),
     "connection-invalid": (
         "connections/show.html",

@@ -37,6 +37,7 @@ def variables(variables: dict[str, str], provider: OpenIdPeer) -> dict[str, str]
 @pytest.fixture
 def admin(newcomer: Callable[[], Person], tenant: Made) -> Person:
     """The owner of the tenant, at a browser."""
+    federations.include(tenant)
     return signed_in(newcomer(), tenant)
 
 
@@ -111,6 +112,14 @@ def test_a_stranger_finishes_the_set_up(
         assert {row.email: row.role for row in memberships.list_members(unit).rows}[f"ada@{domain}"] == "admin"
     refused = come_in(newcomer(), provider, "sub-bob", f"bob@{domain}", groups=["others"])
     assert refused.status_code == 403 and "gives you no role here" in refused.text
+
+
+def test_it_is_part_of_the_larger_plans(newcomer: Callable[[], Person], tenant: Made) -> None:
+    """A plan without it says which plans have it, and takes no set-up; what is on goes on after a change of plan."""
+    owner = signed_in(newcomer(), tenant)
+    page = owner.get(owner.at("/sign-in"))
+    assert "Not part of your plan" in page.text and "Set up single sign-on" not in page.text
+    assert owner.post(owner.at(f"{AT}/start")).status_code == 403
 
 
 def test_a_wrong_issuer_is_told_with_the_right_one(admin: Person, provider: OpenIdPeer) -> None:

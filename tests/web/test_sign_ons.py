@@ -1,10 +1,13 @@
 """Signing in through a tenant's provider: who comes in, as whom, and what is refused."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 import pytest
 from flask import Flask
 from joserfc.jwk import ECKey, OKPKey, RSAKey
@@ -12,12 +15,14 @@ from werkzeug.test import TestResponse
 
 from app.core.permissions import Role
 from app.db.units import Home, Units
+from app.models.tenants import Tenant
 from app.services import connections, email_domains, memberships
 from tests.peers import federations
 from tests.peers.federations import come_in, connect, depart
 from tests.peers.openid import OpenIdPeer, openid_peer, unsigned, with_key, with_public_key_as_secret
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
+from tests.plugins.servers import Database
 
 
 @pytest.fixture
@@ -418,6 +423,47 @@ def test_a_member_with_a_checked_address_is_linked_at_once(company: Company) -> 
     _person, answer = company.arrive(name="mia")
     assert answer.location == f"/t/{company.made.slug}/"
     assert company.role_of("mia") == "operator"
+
+
+def test_signing_out_leads_to_the_providers_sign_out(company: Company) -> None:
+    """Signed out here at once; the way out there carries the ID token as its hint and comes back to us."""
+    person, _answer = company.arrive(name="ada")
+    person.get(f"/t/{company.made.slug}/")
+    answer = person.post("/logout")
+    assert answer.status_code == 200 and "Sign out there too" in answer.text
+    url = urlsplit(unescape(re.findall(r'href="(http[^"]+/leave[^"]*)"', answer.text)[0]))
+    asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+    assert f"{url.scheme}://{url.netloc}" == company.peer.issuer
+    assert asked["post_logout_redirect_uri"].endswith("/sso/signed-out") and asked["id_token_hint"].count(".") == 2
+    assert person.get(f"/t/{company.made.slug}/").status_code == 303
+    assert person.get("/sso/signed-out").status_code == 200
+
+
+def test_without_a_place_to_sign_out_one_is_led_to_the_sign_in(company: Company) -> None:
+    """A provider without `end_session_endpoint` is not asked."""
+    company.peer.mischief.metadata = {"end_session_endpoint": None}
+    person, _answer = company.arrive(name="ada")
+    person.get(f"/t/{company.made.slug}/")
+    assert person.post("/logout").location == "/login"
+
+
+def test_the_id_token_is_kept_sealed(company: Company, postgres_server: Database) -> None:
+    """The directory holds no token in clear."""
+    company.arrive(name="ada")
+    with psycopg.connect(postgres_server.superuser) as connection:
+        kept = connection.execute("SELECT string_agg(encode(sealed, 'escape'), '') FROM auth.sso_sessions").fetchone()
+    assert kept is not None and kept[0] and "eyJ" not in kept[0] and "id_token_hint" not in kept[0]
+
+
+def test_a_full_plan_says_so(company: Company) -> None:
+    """Whoever would be one member too many is told that the seats are used up; members still come in."""
+    assert company.arrive(name="ada")[1].status_code == 303
+    federations.include(company.made, "free")
+    with company.made.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(Tenant, company.made.id).status = "active"
+        unit.commit()
+    company.refused("used all seats of its plan", name="bob")
+    assert company.arrive(name="ada")[1].status_code == 303
 
 
 def test_a_connection_that_is_off_lets_nobody_in(company: Company) -> None:
