@@ -1,4 +1,4 @@
-"""Tokens for programs in the directory: signing keys, refresh tokens; each a SECURITY DEFINER function."""
+"""Tokens for programs in the directory: signing keys, refresh tokens, held names; each a SECURITY DEFINER function."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -99,6 +99,11 @@ def begin_token(session: Session, kid: str, session_id: UUID, user_id: UUID, ten
     values = {"kid": kid, "id": session_id, "user": user_id, "tenant": tenant_id}
     row = session.execute(call, values).one_or_none()
     return None if row is None else visitor_of(row)
+
+
+def hold_slug(session: Session, slug: str) -> None:
+    """Let nobody else have this slug, as if a tenant had it."""
+    session.execute(text("SELECT auth.hold_slug(:slug)"), {"slug": slug})
 
 
 def account_programs(session: Session, token_hash: bytes) -> dict[UUID, str]:

@@ -14,8 +14,8 @@ from app.core.errors import Conflict, Invalid, PermissionDenied, Unauthenticated
 from app.db import directory, people, tokens
 from app.db.directory import TenantChoice, Visitor
 from app.db.units import Doorway, Home, Unit
-from app.services import access_tokens, entrances, sign_ins, signing_keys
-from app.services.accounts import Origin
+from app.services import access_tokens, accounts, entrances, sign_ins, signing_keys
+from app.services.accounts import AddressInUse, Origin, Signup
 from app.services.signing_keys import PublicKeys, Signer
 
 REFRESH_LASTS = timedelta(days=7)
@@ -53,6 +53,21 @@ class Pair:
     access: str
     refresh: str
     visitor: Visitor
+
+
+def register(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin) -> Unit | None:
+    """Make a person and a tenant without signing anybody in; None where the address has an account.
+
+    Then its holder gets a mail, and the slug is taken as that of a new tenant is: who asks cannot tell the two apart.
+    The caller commits the unit, or else the doorway. Raises Invalid as accounts.sign_up does.
+    """
+    try:
+        unit, signed_in = accounts.sign_up(door, signup, master_key=master_key, origin=origin)
+    except AddressInUse:
+        tokens.hold_slug(door.session, signup.slug)
+        return None
+    accounts.sign_out(door, signed_in.token)
+    return unit
 
 
 def sign_in(

@@ -135,6 +135,18 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     DELETE FROM auth.sessions s WHERE s.user_id = whose
     AND nullif(current_setting('app.current_tenant', true), '')::uuid IN (s.sso_tenant_id, s.program_tenant_id) $$;
 
+-- A sign-up with a known address makes no tenant; its slug is taken all the same, as that of an unknown one is.
+CREATE TABLE auth.held_slugs (slug text PRIMARY KEY, since timestamptz NOT NULL DEFAULT now());
+
+CREATE FUNCTION auth.hold_slug(wanted text) RETURNS void LANGUAGE sql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO auth.held_slugs (slug) VALUES (wanted) ON CONFLICT DO NOTHING $$;
+
+CREATE OR REPLACE FUNCTION auth.slug_taken(wanted text) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM auth.tenants WHERE slug = wanted)
+        OR EXISTS (SELECT FROM auth.held_slugs h WHERE h.slug = wanted) $$;
+
 -- Which of the sessions of whoever asks are programs', and in which tenant.
 CREATE FUNCTION auth.account_programs(hash bytea, OUT session_id uuid, OUT tenant_name text)
 RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -146,4 +158,5 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA auth FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION auth.signing_key(interval), auth.add_signing_key(text, bytea, bytea, interval, interval),
     auth.published_keys(interval), auth.revoke_signing_keys(text), auth.begin_family(bytea, uuid, bytea, interval, interval),
     auth.spend_refresh_token(bytea, bytea, interval), auth.end_family(bytea),
-    auth.begin_token(text, uuid, uuid, uuid), auth.account_programs(bytea) TO sentinel_app;
+    auth.begin_token(text, uuid, uuid, uuid), auth.account_programs(bytea),
+    auth.hold_slug(text) TO sentinel_app;

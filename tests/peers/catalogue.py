@@ -84,6 +84,7 @@ FUNCTIONS = {
             "end_session",
             "end_tenant_sessions",
             "find_login",
+            "hold_slug",
             "last_visited",
             "members_seen",
             "key_scopes_used",
