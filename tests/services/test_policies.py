@@ -56,6 +56,23 @@ def test_the_demand_ends_sessions_that_showed_no_factor(units: Units) -> None:
             entrances.enter_tenant(door, visitor, Home.ACCOUNT, origin=ORIGIN)
 
 
+def test_a_factor_that_is_set_up_must_be_shown(units: Units, tenant: Made) -> None:
+    """Having a factor is not enough, as it is with others: a session in which it was not shown stays outside."""
+    add_app(units, tenant)
+    with tenant.unit(Home.ACCOUNT) as unit:
+        policies.require_factor(unit, True, conforms=True)
+        unit.commit()
+    for strong in (False, True):
+        with units.identify() as door:
+            visitor = entrances.by_session(door, session_of(units, tenant, strong=strong), tenant.slug)
+            assert visitor is not None
+            if strong:
+                entrances.require_conforming(visitor)
+            else:
+                with pytest.raises(FactorRequired):
+                    entrances.require_conforming(visitor)
+
+
 def test_nobody_locks_themselves_out(units: Units, tenant: Made) -> None:
     """Whoever has shown no factor cannot ask others for one, and may always ask for less."""
     with tenant.unit(Home.ACCOUNT) as unit:
