@@ -11,6 +11,7 @@ NOUNS = (
     "assets",
     "findings",
     "guards",
+    "invitations",
     "proofs",
     "references",
     "scans",
@@ -18,6 +19,7 @@ NOUNS = (
     "tenants",
     "tokens",
     "usage",
+    "users",
     "workspaces",
 )
 

@@ -101,6 +101,8 @@ KEY_SCOPES: tuple[Permission, ...] = (
     Permission.ASSETS_READ,
     Permission.ASSETS_WRITE,
     Permission.USAGE_READ,
+    Permission.PEOPLE_READ,
+    Permission.PEOPLE_WRITE,
     Permission.WORKSPACES_READ,
     Permission.WORKSPACES_WRITE,
     Permission.SETTINGS_READ,

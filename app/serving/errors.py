@@ -16,6 +16,8 @@ log = structlog.get_logger("sentinel.errors")
 JSON_PREFIXES = (
     "/workspaces",
     "/api/",
+    "/orgs/me/users",
+    "/users",
     "/auth/login",
     "/auth/logout",
     "/auth/me",

@@ -39,6 +39,8 @@ NOTES = {
     Permission.ASSETS_READ: "See assets and their proofs",
     Permission.ASSETS_WRITE: "Add and archive assets",
     Permission.USAGE_READ: "Read calls and counts",
+    Permission.PEOPLE_READ: "List members and invitations",
+    Permission.PEOPLE_WRITE: "Invite, change and remove operators and viewers",
     Permission.WORKSPACES_READ: "See the workspace and its settings",
     Permission.WORKSPACES_WRITE: "Make, rename and archive workspaces",
     Permission.SETTINGS_READ: "Read what all workspaces inherit",

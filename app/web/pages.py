@@ -27,6 +27,7 @@ NOUNS: tuple[str, ...] = (
     "people",
     "invitations",
     "acceptances",
+    "ownerships",
     "sign_ins",
     "connections",
     "email_domains",

@@ -23,6 +23,13 @@ ROUTES = {
     "people.remove": "/people/<user_id>/removal/",
     "people.departure": "/leave",
     "people.leave": "/leave/",
+    "ownerships.show": "/ownership",
+    "ownerships.new": "/people/<user_id>/ownership",
+    "ownerships.create": "/people/<user_id>/ownership/",
+    "ownerships.accept": "/ownership/acceptance",
+    "ownerships.refuse": "/ownership/refusal",
+    "ownerships.withdraw": "/ownership/withdrawal",
+    "closures.new": "/settings/deletion",
     "invitations.index": "/people/invitations",
     "invitations.new": "/people/invitations/new",
     "invitations.create": "/people/invitations/",
@@ -105,6 +112,13 @@ FATES = [
         given="bo@northwind.example", role="admin", invitation=None, problem="bo@northwind.example is a member already."
     ),
 ]
+OFFER = Row(
+    giver_label=PERSON.email,
+    taker_label="bo@northwind.example",
+    steps_down=True,
+    created_at=NOW,
+    expires_at=NOW + timedelta(days=7),
+)
 INVITED = Row(
     tenant_name="Northwind Traders",
     role="operator",
@@ -130,6 +144,11 @@ class ExtraForm(FlaskForm):
 class RemovalForm(FlaskForm):
     name = StringField("E-mail address of the member")
     reason = StringField("Reason")
+
+
+class OfferForm(FlaskForm):
+    name = StringField("E-mail address of the member")
+    after = SelectField("Afterwards you are", choices=[("admin", "an admin"), ("owner", "an owner too")])
 
 
 class InvitationForm(FlaskForm):
@@ -194,6 +213,14 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "leave": (
         "people/leave.html",
         lambda: {"member": MEMBERS[0], "ending": NOTHING_ENDS, "form": NameForm(formdata=None)},
+    ),
+    "ownership": ("ownerships/show.html", lambda: {"offer": OFFER, "mine": False}),
+    "ownership-mine": ("ownerships/show.html", lambda: {"offer": OFFER, "mine": True}),
+    "ownership-none": ("ownerships/show.html", lambda: {"offer": None, "mine": False}),
+    "ownership-new": ("ownerships/new.html", lambda: {"member": MEMBERS[1], "form": OfferForm(formdata=None)}),
+    "ownership-banner": (
+        "ownerships/show.html",
+        lambda: {"offer": OFFER, "mine": True, "shell": lambda: Row(tenants=[], offered=True)},
     ),
     "invitations": ("invitations/index.html", lambda: _list(INVITATIONS)),
     "invitations-none": ("invitations/index.html", lambda: _list([])),

@@ -146,6 +146,39 @@ def test_one_may_leave_but_not_as_the_last_owner(staff: Staff) -> None:
     assert answer.status_code == 409 and "last owner" in answer.text
 
 
+def test_ownership_changes_hands_by_two_pages(staff: Staff) -> None:
+    """Offered with the address typed, told by a banner, accepted by a button; the giver is an admin then."""
+    who, taker = staff.member(Role.OPERATOR)
+    owner = staff.at_browser(staff.made)
+    path = page_of(who) + "/ownership"
+    assert "Offer ownership" in owner.get(owner.at(page_of(who))).text
+    assert owner.post(owner.at(path), {"name": "wrong", "after": "admin"}).status_code == 422
+    assert "You are offered" not in taker.get(taker.at("/")).text
+    answer = owner.post(owner.at(path), {"name": who.email, "after": "admin"})
+    assert who.email in owner.get(answer.location).text
+    assert "You are offered the ownership" in taker.get(taker.at("/scans")).text
+    assert "Accept the ownership" in taker.get(taker.at("/ownership")).text
+    assert taker.post(taker.at("/ownership/acceptance")).status_code == 303
+    assert role_in(staff.made, who) == "owner" and role_in(staff.made, staff.made) == "admin"
+    assert owner.get(owner.at(path)).status_code == 403
+    assert "You are offered" not in taker.get(taker.at("/scans")).text
+
+
+def test_an_offer_is_withdrawn_or_refused(staff: Staff) -> None:
+    """Either ends it; whoever it was made to is told that nothing is offered."""
+    who, taker = staff.member(Role.ADMIN)
+    owner = staff.at_browser(staff.made)
+    form = {"name": who.email, "after": "owner"}
+    assert owner.post(owner.at(page_of(who) + "/ownership"), form).status_code == 303
+    assert owner.post(owner.at("/ownership/withdrawal")).status_code == 303
+    assert "Nothing is offered to you" in taker.get(taker.at("/ownership")).text
+    assert taker.post(taker.at("/ownership/acceptance")).status_code == 404
+    assert owner.post(owner.at(page_of(who) + "/ownership"), form).status_code == 303
+    assert taker.post(taker.at("/ownership/refusal")).status_code == 303
+    assert role_in(staff.made, who) == "admin"
+    assert "No offer is open" in owner.get(owner.at("/ownership")).text
+
+
 def test_the_switcher_stands_only_where_there_is_a_choice(staff: Staff, units: Units) -> None:
     """With one tenant there is none; with two it leads to the other, and a closed one is said to be."""
     who, person = staff.member(Role.VIEWER)
