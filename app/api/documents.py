@@ -78,7 +78,7 @@ def _described(
 ) -> dict[str, Any]:
     noun = operation.view.__module__.rpartition(".")[2]
     described: dict[str, Any] = {
-        "operationId": f"{noun}.{operation.view.__name__}" + ("" if address.startswith("/api/") else ".alias"),
+        "operationId": f"{noun}.{operation.view.__name__}{_alias(address)}",
         "tags": [noun],
         "summary": inspect.cleandoc(operation.view.__doc__ or "").split("\n")[0],
         "x-permissions": [str(permission) for permission in operation.permissions],
@@ -97,6 +97,11 @@ def _described(
     for status in _refusals(method, address, operation):
         described["responses"][str(status)] = {"description": _REFUSALS[status], "content": problem}
     return described
+
+
+def _alias(address: str) -> str:
+    """Return what tells an operation at another address apart, which its id must."""
+    return "" if address.startswith("/api/") else ".at" + re.sub(r"\W+", "_", address).rstrip("_")
 
 
 def _success(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
