@@ -12,7 +12,8 @@ from app.db.units import Unit
 from app.models.accounts import ApiKey
 from app.services import audit, quotas, workspaces
 from app.services.access import require
-from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of
+from app.services.key_ceilings import check_expiry
+from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, written
 from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -37,8 +38,8 @@ def issue_key(
     It lasts for `lifetime` or through `last_day` (UTC), else for ever; is accepted from `networks` alone where there
     are any; is answered `calls_per_minute` times a minute (None: what the plan says); and is kept to its workspace
     (None: the default one). It belongs to the actor, or to the service account, whose permissions bound it. Raises
-    Invalid for an empty or long name, no or unknown scopes or ones beyond the service account's or the workspace, a
-    lifetime that is not positive, a day that is over, a network that is none, a limit beyond 60,000, a workspace that
+    Invalid for an empty or long name, no or unknown scopes or ones beyond the service account's or the workspace, an
+    end that is over or beyond the tenant's ceiling, a network that is none, a limit beyond 60,000, a workspace that
     is not there; NotFound for the service account, Conflict while it is disabled or the workspace archived;
     PermissionDenied for a scope that the actor lacks; QuotaExceeded.
     """
@@ -49,6 +50,8 @@ def issue_key(
         problems.setdefault("scopes", "only a key of the default workspace can have " + ", ".join(wide))
     found = check_networks(networks, problems)
     expires_at = _expiry(unit.now(), lifetime, last_day, problems)
+    field = "lifetime" if last_day is None else "last_day"
+    problems = check_expiry(unit, expires_at, field=field) | problems
     if problems:
         raise Invalid("The key was not issued.", fields=problems)
     require_held(unit, scopes)
@@ -93,7 +96,7 @@ def _given(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "scopes": key.scopes,
         "networks": key.networks,
-        "expires_at": None if key.expires_at is None else key.expires_at.isoformat(timespec="seconds"),
+        "expires_at": written(key.expires_at),
         "calls_per_minute": key.calls_per_minute,
         "service_account": None if key.service_account_id is None else str(key.service_account_id),
         "workspace": str(key.workspace_id),

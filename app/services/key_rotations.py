@@ -10,6 +10,8 @@ from app.db.units import Unit
 from app.models.accounts import ApiKey, ApiKeySecret
 from app.services import audit
 from app.services.api_keys import get_key
+from app.services.key_ceilings import ceiling_of
+from app.services.key_rules import written
 from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person, secrets_of
 
 OVERLAP = timedelta(days=1)
@@ -19,9 +21,9 @@ LONGEST_OVERLAP = timedelta(days=30)
 def rotate_key(unit: Unit, key_id: UUID, *, pepper: bytes, overlap: timedelta = OVERLAP) -> IssuedKey:
     """Give the key a new secret; the present one works on for `overlap`, but never past the key's own end.
 
-    An older secret, whose overlap is not over yet, ends at once. Scopes, networks and expiry stay. Needs
-    tenant:keys:write and each of the key's scopes; keys rotate none. Raises Invalid for an overlap that is negative or
-    above 30 days, Conflict for a key that was revoked or has expired.
+    An older secret, whose overlap is not over yet, ends at once. Scopes, networks and expiry stay, but a key beyond the
+    tenant's ceiling is brought beneath it. Needs tenant:keys:write and each of the key's scopes; keys rotate none.
+    Raises Invalid for an overlap that is negative or above 30 days, Conflict for a key that was revoked or has expired.
     """
     require_person(unit)
     key = _locked(unit, key_id)
@@ -29,6 +31,7 @@ def rotate_key(unit: Unit, key_id: UUID, *, pepper: bytes, overlap: timedelta = 
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise Invalid("The key was not rotated.", fields={"overlap": "from none to 30 days"})
     require_held(unit, key.scopes)
+    key.expires_at = ceiling_of(unit).shortened(key.expires_at, unit.now())
     ends_at = unit.now() + overlap
     if key.expires_at is not None:
         ends_at = min(ends_at, key.expires_at)
@@ -39,9 +42,8 @@ def rotate_key(unit: Unit, key_id: UUID, *, pepper: bytes, overlap: timedelta = 
             secret.ends_at = unit.now()
     unit.session.flush()
     fresh = add_secret(unit, key, pepper)
-    audit.record(
-        unit, "api_key.rotate", "api_key", key.id, after={"old_secret_ends_at": ends_at.isoformat(timespec="seconds")}
-    )
+    after = {"old_secret_ends_at": written(ends_at), "expires_at": written(key.expires_at)}
+    audit.record(unit, "api_key.rotate", "api_key", key.id, after=after)
     return IssuedKey(key, fresh)
 
 

@@ -64,6 +64,11 @@ def end_of(last_day: date, now: datetime) -> datetime:
     return datetime(following.year, following.month, following.day, tzinfo=UTC)
 
 
+def written(moment: datetime | None) -> str | None:
+    """Return a moment as audit rows hold it, to the second."""
+    return None if moment is None else moment.isoformat(timespec="seconds")
+
+
 def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> str:
     """Return revoked, expired or active."""
     if revoked_at is not None:

@@ -12,7 +12,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.services import api_keys, key_rotations
+from app.services import api_keys, key_ceilings, key_rotations
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.key_views import key_callers, shown_one
@@ -76,7 +76,9 @@ def create(unit: Unit, key_id: UUID) -> str | tuple[str, int]:
 
 def _page(unit: Unit, key: ApiKey, form: RotationForm) -> str:
     _present, old = key_callers(unit, key)
-    return render_template("key_rotations/new.html", key=shown_one(unit, key), old=old, form=form)
+    ends_at = key_ceilings.ceiling_of(unit).shortened(key.expires_at, unit.now())
+    shortened = ends_at if ends_at != key.expires_at else None
+    return render_template("key_rotations/new.html", key=shown_one(unit, key), old=old, shortened=shortened, form=form)
 
 
 @tenant_page(blueprint, "/keys/<uuid:key_id>/overlap", Permission.KEYS_WRITE, home=Home.ACCOUNT)

@@ -15,7 +15,7 @@ from app.core.errors import Conflict, Invalid
 from app.core.permissions import KEY_SCOPES, Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.services import api_keys, key_secrets, service_accounts, usage
+from app.services import api_keys, key_ceilings, key_secrets, service_accounts, usage
 from app.services.access import may
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
@@ -49,6 +49,16 @@ NOTES = {
 }
 
 
+LIFETIMES = (
+    SelectChoice("90", "in 90 days"),
+    SelectChoice("7", "in 7 days"),
+    SelectChoice("30", "in 30 days"),
+    SelectChoice("365", "in a year"),
+    SelectChoice(ON_A_DAY, "on a date"),
+    SelectChoice("", "never"),
+)
+
+
 class KeyForm(Form):
     """What a key is for and what it may do."""
 
@@ -60,17 +70,7 @@ class KeyForm(Form):
         widget=ListWidget(),
         option_widget=CheckboxInput(),
     )
-    lifetime = SelectField(
-        "Expires",
-        choices=[
-            SelectChoice("90", "in 90 days"),
-            SelectChoice("7", "in 7 days"),
-            SelectChoice("30", "in 30 days"),
-            SelectChoice("365", "in a year"),
-            SelectChoice(ON_A_DAY, "on a date"),
-            SelectChoice("", "never"),
-        ],
-    )
+    lifetime = SelectField("Expires")
     last_day = DateField("Last day", [Optional()])
     networks = TextAreaField("Networks")
     calls_per_minute = IntegerField("Calls per minute", [Optional()])
@@ -102,8 +102,13 @@ class NameForm(Form):
 @tenant_page(blueprint, "/keys", Permission.KEYS_READ, home=Home.ACCOUNT)
 def index(unit: Unit) -> str:
     page = api_keys.list_keys(unit, cursor=request.args.get("after"), size=ROWS)
-    rows = shown(unit, page.rows)
-    return render_template("keys/index.html", rows=rows, older=page.next_cursor, base_url=runtime().settings.base_url)
+    return render_template(
+        "keys/index.html",
+        rows=shown(unit, page.rows),
+        older=page.next_cursor,
+        base_url=runtime().settings.base_url,
+        ceiling=key_ceilings.ceiling_of(unit),
+    )
 
 
 @tenant_page(blueprint, "/keys/new", Permission.KEYS_WRITE, home=Home.ACCOUNT, confirmed=True)
@@ -117,6 +122,8 @@ def new(unit: Unit) -> str:
 def _form(unit: Unit) -> KeyForm:
     """Return the form with whom, and in which workspace, a key can be issued for."""
     form = KeyForm()
+    ceiling = key_ceilings.ceiling_of(unit)
+    form.lifetime.choices = [choice for choice in LIFETIMES if _allowed(ceiling, choice.value)]
     accounts = service_accounts.accounts_to_choose(unit)
     form.owner.choices = [
         SelectChoice("", f"you, {unit.actor.label}"),
@@ -155,6 +162,12 @@ def create(unit: Unit) -> str | tuple[str, int]:
         form.blame(error)
         return _issuing(form), error.status
     return show_secret(issued)
+
+
+def _allowed(ceiling: key_ceilings.Ceiling, days: str) -> bool:
+    if days == ON_A_DAY:
+        return True
+    return not ceiling.demands_expiry if not days else int(days) <= (ceiling.most_days or int(days))
 
 
 def show_secret(issued: key_secrets.IssuedKey, old_ends_at: datetime | None = None) -> str:

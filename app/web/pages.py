@@ -34,6 +34,8 @@ NOUNS: tuple[str, ...] = (
     "keys",
     "key_rotations",
     "service_accounts",
+    "key_hygiene",
+    "key_ceilings",
     "assets",
     "documents",
     "scans",

@@ -49,7 +49,7 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
 
 
 # Nouns without a line of their own in the navigation, and whose they are.
-PART_OF = {"key_rotations": "keys", "service_accounts": "keys"}
+PART_OF = dict.fromkeys(("key_rotations", "service_accounts", "key_hygiene", "key_ceilings"), "keys")
 
 
 def register_presentation(app: Flask) -> None:

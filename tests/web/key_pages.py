@@ -5,11 +5,13 @@ from types import SimpleNamespace as Row
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import DateField, SelectField, SelectMultipleField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, HiddenField, SelectField, SelectMultipleField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from app.services.key_ceilings import Ceiling
+from app.web.key_hygiene import TITLES
 from tests.web import samples as s
 
 SCOPES = [SelectChoice("tenant:guard:process", "guard: process"), SelectChoice("tenant:scans:read", "scans: read")]
@@ -26,6 +28,11 @@ ROUTES = {
     "key_rotations.create": "/keys/<key_id>/rotation/",
     "key_rotations.overlap": "/keys/<key_id>/overlap",
     "key_rotations.end": "/keys/<key_id>/overlap/",
+    "key_hygiene.index": "/keys/hygiene",
+    "key_hygiene.revocations": "/keys/revocations",
+    "key_hygiene.revoke": "/keys/revocations/",
+    "key_ceilings.edit": "/keys/ceiling",
+    "key_ceilings.update": "/keys/ceiling/",
     "service_accounts.index": "/service-accounts",
     "service_accounts.new": "/service-accounts/new",
     "service_accounts.create": "/service-accounts/",
@@ -72,6 +79,16 @@ class AccountForm(FlaskForm):
     permissions = SelectMultipleField("Permissions", choices=SCOPES, widget=ListWidget(), option_widget=CheckboxInput())
 
 
+class RevocationsForm(FlaskForm):
+    name = StringField("Words")
+    keys = HiddenField()
+
+
+class CeilingForm(FlaskForm):
+    most_days = StringField("Longest life in days", [DataRequired("From 1 to 1,830, or empty")])
+    expiry_required = BooleanField("Keys must expire")
+
+
 class NameForm(FlaskForm):
     name = StringField("Name")
 
@@ -92,9 +109,28 @@ def _account(number: int, form: FlaskForm) -> dict[str, Any]:
     return {"account": s.SERVICE_ACCOUNTS[number], "keys": keys, "form": form, "notes": NOTES}
 
 
+def _rotation(number: int, old: Row | None, shortened: object) -> dict[str, Any]:
+    return {"key": s.KEYS[number], "old": old, "shortened": shortened, "form": RotationForm(formdata=None)}
+
+
+def _hygiene(keys: list[Row], *, more: bool) -> dict[str, Any]:
+    groups = []
+    for name, (title, note) in TITLES.items():
+        old = s.before(hours=3) if name == "overlap" else None
+        detail = "scans: write, findings: read" if name == "unused-scopes" else ""
+        rows = [Row(**{**vars(key), "detail": detail, "old_used_at": old}) for key in keys]
+        groups.append(Row(name=str(name), title=title, note=note, rows=rows, count=len(rows) + (17 if more else 0)))
+    return {"groups": groups, "looked_at": 1000, "more": more}
+
+
+def _list(rows: list[Row], most_days: int | None = None) -> dict[str, Any]:
+    ceiling = Ceiling(most_days, False)
+    return {"rows": rows, "older": None, "base_url": "https://sentinel.example", "ceiling": ceiling}
+
+
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
-    "keys": ("keys/index.html", lambda: {"rows": s.KEYS, "older": None, "base_url": "https://sentinel.example"}),
-    "keys-empty": ("keys/index.html", lambda: {"rows": [], "older": None, "base_url": "https://sentinel.example"}),
+    "keys": ("keys/index.html", lambda: _list(s.KEYS, 90)),
+    "keys-empty": ("keys/index.html", lambda: _list([])),
     "key-new": (
         "keys/new.html",
         lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
@@ -126,11 +162,16 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "key-overlapping-quiet": ("keys/show.html", lambda: _key(1, KeyChangeForm(formdata=None), s.OLD_SECRET_QUIET)),
     "key-rotation": (
         "key_rotations/new.html",
-        lambda: {"key": s.KEYS[1], "old": s.OLD_SECRET, "form": RotationForm(formdata=None)},
+        lambda: {
+            "key": s.KEYS[1],
+            "old": s.OLD_SECRET,
+            "shortened": s.OLD_SECRET.ends_at,
+            "form": RotationForm(formdata=None),
+        },
     ),
     "key-rotation-revoked": (
         "key_rotations/new.html",
-        lambda: {"key": s.KEYS[2], "old": None, "form": RotationForm(formdata=None)},
+        lambda: _rotation(2, None, None),
     ),
     "key-overlap": (
         "key_rotations/overlap.html",
@@ -143,6 +184,15 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
     "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
     "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
+    "key-hygiene": ("key_hygiene/index.html", lambda: _hygiene(s.KEYS[:2], more=True)),
+    "key-hygiene-clean": ("key_hygiene/index.html", lambda: {"groups": [], "looked_at": 3, "more": False}),
+    "key-hygiene-empty": ("key_hygiene/index.html", lambda: {"groups": [], "looked_at": 0, "more": False}),
+    "key-revocations": (
+        "key_hygiene/revocations.html",
+        lambda: {"keys": s.KEYS[:2], "words": "revoke 2", "form": RevocationsForm(formdata=None, keys="x")},
+    ),
+    "key-ceiling": ("key_ceilings/edit.html", lambda: {"form": CeilingForm(formdata=None, most_days=90)}),
+    "key-ceiling-invalid": ("key_ceilings/edit.html", lambda: {"form": _invalid(CeilingForm)}),
     "service-accounts": ("service_accounts/index.html", lambda: {"rows": s.SERVICE_ACCOUNTS, "older": None}),
     "service-accounts-empty": ("service_accounts/index.html", lambda: {"rows": [], "older": None}),
     "service-account-new": (
