@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.core.clock import SetClock
-from app.core.crypto import decode_key
+from app.core.crypto import decode_key, pepper_mark
 from app.core.errors import AppError
 from app.core.logs import configure_logs
 from app.core.permissions import Role, permissions_of
 from app.core.settings import Settings, settings
-from app.db import directory
+from app.db import directory, key_uses
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
@@ -143,6 +143,28 @@ def revoke(kid: str | None, every: bool) -> None:
     if not revoked:
         raise click.ClickException("no such key is published")
     click.echo(f"{revoked} revoked; another key signs from now on")
+
+
+@main.group()
+def keys() -> None:
+    """API keys, over all tenants."""
+
+
+@keys.command()
+def peppers() -> None:
+    """Count the secrets in force under each pepper: the previous one can go when none is left under it."""
+    given = settings()
+    if given.database_worker_url is None:
+        raise click.ClickException("DATABASE_WORKER_URL must be set: counting over all tenants is the worker's")
+    known = dict(zip(map(pepper_mark, given.peppers), ("KEY_PEPPER", "KEY_PEPPER_PREVIOUS"), strict=False))
+    units = open_units(given, given.database_worker_url.get_secret_value(), application="sentinel keys")
+    refuse_privileged(units.engines.control)
+    try:
+        with units.identify() as door:
+            for mark, secrets in key_uses.count_peppers(door.session):
+                click.echo(f"{secrets:>8,}  {mark or 'from before marks'}  {known.get(mark, 'neither of the two')}")
+    finally:
+        units.engines.dispose()
 
 
 @contextmanager

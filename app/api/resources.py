@@ -12,6 +12,7 @@ NOUNS = (
     "findings",
     "guards",
     "invitations",
+    "keys",
     "proofs",
     "references",
     "scans",

@@ -108,6 +108,8 @@ KEY_SCOPES: tuple[Permission, ...] = (
     Permission.SETTINGS_READ,
     Permission.SETTINGS_WRITE,
     Permission.AUDIT_READ,
+    Permission.KEYS_READ,
+    Permission.KEYS_WRITE,
 )
 
 # What reaches no further than one workspace. The rest is the tenant's: only keys of its default workspace hold it.

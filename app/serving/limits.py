@@ -17,7 +17,9 @@ from prometheus_client import Counter
 
 from app.core.errors import TooManyRequests, Unavailable
 from app.core.settings import Settings
+from app.db.directory import KeyHolder
 from app.db.units import Unit
+from app.services.key_rules import limits_of
 from app.services.plans import RATE_NAMES, Rate, entitlements
 from app.serving import counted_stores
 
@@ -132,7 +134,8 @@ def _tenant_limit() -> str:
 
 def _own_limit() -> int | None:
     """Return the calls a minute that the key was given, less than its tenant's."""
-    return getattr(g.get("key_holder"), "calls_per_minute", None)
+    holder: KeyHolder | None = g.get("key_holder")
+    return None if holder is None else limits_of(holder)
 
 
 def _key_limit() -> str:

@@ -38,7 +38,7 @@ class RevocationsForm(Form):
     """The words typed, and the ids of the keys, separated by spaces."""
 
     name = StringField("Words")
-    keys = HiddenField()
+    chosen = HiddenField()
 
 
 @tenant_page(blueprint, "/keys/hygiene", Permission.KEYS_READ, home=Home.ACCOUNT)
@@ -72,7 +72,7 @@ def revocations(unit: Unit) -> str | Response:
     if not ids:
         flash("Choose the keys first.", "note")
         return redirect(url_for("key_hygiene.index"), 303)
-    form = RevocationsForm(formdata=None, keys=" ".join(str(key_id) for key_id in ids))
+    form = RevocationsForm(formdata=None, chosen=" ".join(str(key_id) for key_id in ids))
     return _confirm(unit, ids, form)
 
 
@@ -82,7 +82,7 @@ def revocations(unit: Unit) -> str | Response:
 def revoke(unit: Unit) -> Response | tuple[str, int]:
     """Revoke all of the keys, once the words were typed."""
     form = RevocationsForm()
-    ids = _ids((form.keys.data or "").split())
+    ids = _ids((form.chosen.data or "").split())
     if not ids:
         raise MalformedRequest("No keys were chosen.")
     if (form.name.data or "").strip() != _words(ids) or not form.validate():

@@ -46,6 +46,8 @@ NOTES = {
     Permission.SETTINGS_READ: "Read what all workspaces inherit",
     Permission.SETTINGS_WRITE: "Change the tenant\u2019s name and settings",
     Permission.AUDIT_READ: "Read the whole audit log",
+    Permission.KEYS_READ: "List keys, never their secrets",
+    Permission.KEYS_WRITE: "Revoke keys; a key makes and changes none",
 }
 
 

@@ -193,9 +193,10 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
         assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
         person.slug = made.slug
         assert person.get(person.at("/keys/new")).status_code == 200
-        key_id, secret = issue(made)
+        own_id, secret = issue(made)
+        key_id, _ = issue(made)  # another than the program's own, which goes on working when this one is revoked
         account_id = make_account(made)
-        program = Program(app.test_client(), address, made, key_id, secret)
+        program = Program(app.test_client(), address, made, own_id, secret)
         with made.unit(Home.ACCOUNT) as unit:
             domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
             request_id = plan_requests.request_plan(unit, "enterprise").id

@@ -81,7 +81,7 @@ class AccountForm(FlaskForm):
 
 class RevocationsForm(FlaskForm):
     name = StringField("Words")
-    keys = HiddenField()
+    chosen = HiddenField()
 
 
 class CeilingForm(FlaskForm):
@@ -189,7 +189,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "key-hygiene-empty": ("key_hygiene/index.html", lambda: {"groups": [], "looked_at": 0, "more": False}),
     "key-revocations": (
         "key_hygiene/revocations.html",
-        lambda: {"keys": s.KEYS[:2], "words": "revoke 2", "form": RevocationsForm(formdata=None, keys="x")},
+        lambda: {"keys": s.KEYS[:2], "words": "revoke 2", "form": RevocationsForm(formdata=None, chosen="x")},
     ),
     "key-ceiling": ("key_ceilings/edit.html", lambda: {"form": CeilingForm(formdata=None, most_days=90)}),
     "key-ceiling-invalid": ("key_ceilings/edit.html", lambda: {"form": _invalid(CeilingForm)}),

@@ -25,7 +25,7 @@ def test_keys_are_looked_over_and_revoked_together(
     asked = person.get(person.at(f"/keys/revocations?key={ids[0]}&key={ids[1]}"))
     assert "Key 0" in asked.text and "Key 1" in asked.text and "Key 2" not in asked.text
     assert "cannot be undone" in asked.text
-    sent = {"keys": " ".join(ids)}
+    sent = {"chosen": " ".join(ids)}
     assert person.post(person.at("/keys/revocations"), {**sent, "name": "revoke 3"}).status_code == 422
     assert [call(person, secret) for _address, secret in keys] == [200, 200, 200]
     assert person.post(person.at("/keys/revocations"), {**sent, "name": "revoke 2"}).status_code == 303
