@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.core.errors import Invalid
+from app.core.errors import Invalid, PermissionDenied
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tenants import TenantPolicy
 from app.services import audit
 from app.services.access import require
+from app.tenancy.actors import ActorKind
 
 MOST_DAYS = 5 * 366
 A_YEAR = 365
@@ -50,9 +51,11 @@ def ceiling_of(unit: Unit) -> Ceiling:
 def change_ceiling(unit: Unit, *, most_days: int | None, expiry_required: bool) -> Ceiling:
     """Demand something else of keys, from the next issue and rotation on. Needs tenant:settings:write.
 
-    Keys in force stay as they are. Raises Invalid for days that are not within five years.
+    Keys in force stay as they are. Raises Invalid for days that are not within five years, PermissionDenied for a key.
     """
     require(unit, Permission.SETTINGS_WRITE)
+    if unit.actor.kind is not ActorKind.USER:
+        raise PermissionDenied("A key does not change what keys are held to.")
     if most_days is not None and not 1 <= most_days <= MOST_DAYS:
         raise Invalid(fields={"most_days": f"from 1 to {MOST_DAYS:,}, or empty"})
     policy = unit.session.get(TenantPolicy, unit.tenant_id)

@@ -1,4 +1,4 @@
-"""An administrator's path with a key: made, used, rotated, the old secret's callers seen, the overlap ended, revoked."""
+"""An administrator's path with a key: made, used, rotated, the old secret seen in use and ended, revoked."""
 
 import re
 import urllib.request

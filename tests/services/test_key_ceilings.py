@@ -9,6 +9,7 @@ from app.core.errors import Invalid, PermissionDenied
 from app.db.units import Home, Units
 from app.services import api_keys, audit, key_ceilings
 from app.services.key_ceilings import Ceiling
+from app.tenancy.actors import ActorKind
 from tests.peers.programs import issue, make_account
 from tests.peers.tenants import Made, make_tenant
 from tests.services.test_key_rotations import rotate
@@ -124,6 +125,9 @@ def test_changing_the_ceiling_asks_for_its_permission_and_is_audited(units: Unit
     made = make_tenant(units)
     less = replace(made.actor, permissions=made.actor.permissions - {"tenant:settings:write"})
     with made.unit(Home.ACCOUNT, less) as unit, pytest.raises(PermissionDenied, match="settings"):
+        key_ceilings.change_ceiling(unit, most_days=1, expiry_required=True)
+    program = replace(made.actor, kind=ActorKind.KEY)
+    with made.unit(Home.ACCOUNT, program) as unit, pytest.raises(PermissionDenied, match="A key"):
         key_ceilings.change_ceiling(unit, most_days=1, expiry_required=True)
     for _ in range(2):
         limit(made, 90, required=True)
