@@ -36,6 +36,7 @@ from app.services.effects import (
     quota_warnings,
     tenant_stops,
 )
+from app.services.failed_sign_ins import FailureLog
 from app.services.sealers import Sealer
 from app.services.stewards import Steward
 from app.services.sweepers import Sweeper
@@ -78,6 +79,7 @@ class WorkerProcess:
             Sealer(self.units, decode_key(given.master_key.get_secret_value())),
             Sweeper(self.units),
             Steward(self.units),
+            FailureLog(self.units),
         )
         self._direct = direct
         self._stopping = asyncio.Event()

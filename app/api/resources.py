@@ -16,6 +16,7 @@ NOUNS = (
     "proofs",
     "references",
     "scans",
+    "scim",
     "signups",
     "tenants",
     "tokens",

@@ -143,9 +143,10 @@ def _enter(door: Doorway, secret: str, operation: Operation) -> Unit:
     if access_tokens.looks_like_token(secret):
         base_url, keys = runtime().settings.base_url, runtime().public_keys
         unit, g.visitor = tokens.by_token(door, secret, keys=keys, base_url=base_url, origin=origin())
-        g.entry = Entry(unit.tenant_id, unit.placement, unit.actor)
+        g.entry = g.denied_entry = Entry(unit.tenant_id, unit.placement, unit.actor)
     else:
         found = entrances.find_key(door, secret, peppers=runtime().peppers, origin=origin())
+        g.denied_entry = found.entry
         g.entry = found.entry if found.holder.tenant.status in entrances.OPEN else None
         unit, g.key_holder = entrances.by_key(door, found), found.holder
         uses = runtime().key_uses

@@ -111,6 +111,16 @@ class KeyHolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ScimHolder:
+    """A SCIM token as it was found; `revoked` is for the caller to refuse."""
+
+    token_id: UUID
+    hint: str
+    revoked: bool
+    tenant: TenantView
+
+
+@dataclass(frozen=True, slots=True)
 class TenantChoice:
     """One of the tenants that a person belongs to."""
 
@@ -296,6 +306,12 @@ def _account(row: Row[Any]) -> KeyAccount | None:
     if row.account_id is None:
         return None
     return KeyAccount(row.account_id, row.account_name or "", row.account_active, tuple(row.account_permissions or ()))
+
+
+def begin_scim(session: Session, hashes: list[bytes]) -> ScimHolder | None:
+    """Return the SCIM token that has one of `hashes`, and set its tenant if it is in force: one round trip."""
+    row = session.execute(text("SELECT * FROM auth.begin_scim(:hashes)"), {"hashes": hashes}).one_or_none()
+    return None if row is None else ScimHolder(row.token_id, row.hint, row.revoked, _tenant(row))
 
 
 def _tenant(row: "object") -> TenantView:

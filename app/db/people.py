@@ -189,6 +189,19 @@ def account_tenants(session: Session, user_id: UUID) -> list[UUID]:
     return list(session.scalars(text("SELECT auth.account_tenants(:user)"), {"user": user_id}))
 
 
+def provision_user(
+    session: Session, email: str, name: str, password_hash: str, *, known: UUID | None = None
+) -> tuple[UUID, bool]:
+    """Return the account `known`, else that of an address, made now where there was none; and whether it is confirmed.
+
+    An account that was there is left as it is.
+    """
+    call = text("SELECT * FROM auth.provision_user(:known, :id, :email, :name, :hash)")
+    values = {"known": known, "id": new_id(), "email": email, "name": name, "hash": password_hash}
+    row = session.execute(call, values).one()
+    return row.user_id, row.verified
+
+
 def claim_mails(session: Session, most: int, lease: timedelta) -> list[DueMail]:
     """Take the mails that have been due for longest, until `lease` is over. The worker's."""
     rows = session.execute(text("SELECT * FROM auth.claim_mails(:most, :lease)"), {"most": most, "lease": lease})

@@ -28,6 +28,11 @@ def visit(session: Session, token_hash: bytes) -> Visit:
     return Visit(choices, any(row.here and row.offered for row in rows))
 
 
+def note_entry(session: Session, session_id: UUID) -> bool:
+    """Note that a session came into the present tenant; False where it did so before."""
+    return bool(session.execute(text("SELECT auth.note_entry(:id)"), {"id": session_id}).scalar_one())
+
+
 def last_visited(session: Session, token_hash: bytes) -> str | None:
     """Return the slug of the tenant that the person was in last, of those that they still belong to."""
     found: str | None = session.execute(text("SELECT auth.last_visited(:hash)"), {"hash": token_hash}).scalar_one()

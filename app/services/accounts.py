@@ -15,6 +15,7 @@ from app.core.ids import new_id
 from app.core.permissions import Role, permissions_of
 from app.db import directory, factors
 from app.db.factors import Factors
+from app.db.failures import note_failure
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.accounts import Membership
 from app.models.tenants import Tenant, TenantKey, TenantPlacement
@@ -246,6 +247,7 @@ def complete_sign_in(
 
 def count_failure(door: Doorway, email: str, origin: Origin) -> None:
     """Count a wrong password; the failure that locks sends the holder of the address, if any, the way to unlock."""
+    note_failure(door.session, email, origin.address, (origin.agent or "")[:300])
     if directory.note_login(door.session, email, good=False):
         mails.request(door, "unlock", email, user_id=None, client=origin.address)
 

@@ -1,7 +1,7 @@
 """What the actor of a unit may hand on: nobody gives what they lack, and nobody manages those who may do more.
 
-The platform itself (a system actor: just-in-time membership, provisioning) acts for what an administrator set up, and
-never makes an owner. What a person has by an extra permission they may use but not hand on.
+The platform itself (just-in-time membership) and identity providers (provisioning) act for what an administrator set
+up, and never make an owner. What a person has by an extra permission they may use but not hand on.
 """
 
 from sqlalchemy import select
@@ -13,16 +13,18 @@ from app.models.accounts import Membership
 from app.services.access import require
 from app.tenancy.actors import ActorKind
 
+PROVIDERS = frozenset({ActorKind.SYSTEM, ActorKind.SCIM})
+
 
 def require_people(unit: Unit, permission: Permission) -> None:
     """Return if the actor is the platform itself or holds `permission`. Raises PermissionDenied."""
-    if unit.actor.kind is not ActorKind.SYSTEM:
+    if unit.actor.kind not in PROVIDERS:
         require(unit, permission)
 
 
 def handed(unit: Unit) -> frozenset[str]:
     """Return the permissions that the actor may hand on, as they stand now."""
-    if unit.actor.kind is ActorKind.SYSTEM:
+    if unit.actor.kind in PROVIDERS:
         return frozenset(Permission) - {Permission.OWNERSHIP_WRITE}
     if unit.actor.kind is ActorKind.KEY:
         return _of_key(unit)
@@ -54,7 +56,7 @@ def require_givable(unit: Unit, role: Role) -> None:
 
 def may_manage(unit: Unit, role: str) -> bool:
     """Tell whether the actor may change or end a membership of `role`."""
-    if unit.actor.kind is ActorKind.SYSTEM:
+    if unit.actor.kind in PROVIDERS:
         return True
     return permissions_of(role_named(role)) <= handed(unit)
 

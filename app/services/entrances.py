@@ -21,6 +21,7 @@ from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
 from app.db.visits import Visit
 from app.services.accounts import Origin
+from app.services.entries import note_entry
 from app.services.key_rules import comes_from
 from app.tenancy.actors import Actor, ActorKind
 
@@ -70,11 +71,14 @@ def enter_tenant(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin)
     Raises NotFound where the person is no member of it (alike for one that does not exist), TenantClosed where it is
     suspended or deleted, FactorRequired or SsoRequired where the session does not do what the tenant asks.
     """
-    if visitor.tenant is None or visitor.role is None:
+    entry = entry_of(visitor, origin)
+    if visitor.tenant is None or entry is None:
         raise NotFound()
     require_open(visitor.tenant)
     require_conforming(visitor)
-    return door.enter(Entry(visitor.tenant.id, visitor.tenant.placement, _person(visitor, origin)), home)
+    unit = door.enter(entry, home)
+    note_entry(unit, visitor)
+    return unit
 
 
 def enter_closed(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin) -> Unit:
@@ -82,22 +86,23 @@ def enter_closed(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin)
 
     Raises NotFound for anybody else, FactorRequired or ConfirmationRequired as the tenant's own pages would.
     """
-    if visitor.tenant is None or visitor.role != Role.OWNER:
+    entry = entry_of(visitor, origin)
+    if entry is None or visitor.role != Role.OWNER:
         raise NotFound()
     require_conforming(visitor)
-    return door.enter(Entry(visitor.tenant.id, visitor.tenant.placement, _person(visitor, origin)), home)
+    unit = door.enter(entry, home)
+    note_entry(unit, visitor)
+    return unit
 
 
-def _person(visitor: Visitor, origin: Origin) -> Actor:
-    return Actor(
-        ActorKind.USER,
-        visitor.user_id,
-        visitor.email,
-        granted(visitor.role or "", visitor.extra_permissions),
-        origin.address,
-        origin.agent,
-        origin.request_id,
-    )
+def entry_of(visitor: Visitor, origin: Origin) -> Entry | None:
+    """Return as whom the visitor would go on in the tenant of the address; None where they are no member of it."""
+    if visitor.tenant is None or visitor.role is None:
+        return None
+    permissions = granted(visitor.role, visitor.extra_permissions)
+    address, agent, request_id = origin.address, origin.agent, origin.request_id
+    actor = Actor(ActorKind.USER, visitor.user_id, visitor.email, permissions, address, agent, request_id)
+    return Entry(visitor.tenant.id, visitor.tenant.placement, actor)
 
 
 def require_conforming(visitor: Visitor) -> None:

@@ -16,6 +16,7 @@ from app.core.permissions import GRANTS, Permission, Role, role_named
 from app.db import visits
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership, OwnershipOffer
+from app.models.provisioning import ProvisionedPerson
 from app.services import audit, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
 from app.services.pages import Page, before, count_rows, cut, decode_cursor
@@ -104,6 +105,8 @@ def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, 
     """
     if role is Role.OWNER and source != "invitation":
         raise PermissionDenied("A provider makes nobody an owner.")
+    if source != "scim" and _switched_off(unit, user_id):
+        raise PermissionDenied(f"The tenant's identity provider has switched {email} off.")
     lock_memberships(unit)
     if find_member(unit, user_id) is not None:
         raise AlreadyMember(f"{email} is a member already.")
@@ -202,6 +205,11 @@ def _member(unit: Unit, user_id: UUID) -> Membership:
     if member is None:
         raise NotFound()
     return member
+
+
+def _switched_off(unit: Unit, user_id: UUID) -> bool:
+    off = (ProvisionedPerson.user_id == user_id) & ProvisionedPerson.active.is_(False)
+    return unit.session.scalar(select(ProvisionedPerson.id).where(off)) is not None
 
 
 def _keep_an_owner(unit: Unit) -> None:

@@ -34,6 +34,7 @@ class Feature(StrEnum):
     """What a plan includes or not; its name in the file."""
 
     AUDIT_EXPORT = "audit_export"
+    SCIM = "scim"
     SSO = "sso"
 
 
@@ -61,6 +62,7 @@ class Rate(StrEnum):
 
 FEATURE_NAMES: Mapping[Feature, str] = {
     Feature.AUDIT_EXPORT: "Export of the audit log",
+    Feature.SCIM: "Provisioning by SCIM",
     Feature.SSO: "Single sign-on",
 }
 QUOTA_NAMES: Mapping[Quota, str] = {

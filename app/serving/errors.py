@@ -11,8 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from app.core import errors
 from app.core.errors import AppError
+from app.serving.denials import note_denial
 
 log = structlog.get_logger("sentinel.errors")
+SCIM_PREFIX = "/scim/"
+SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 JSON_PREFIXES = (
     "/workspaces",
     "/api/",
@@ -69,6 +72,23 @@ def problem(error: AppError) -> Response:
     return answer
 
 
+def scim_error(error: AppError) -> Response:
+    """Return the error in SCIM's form (RFC 7644, 3.12), which knows 400 where we have 422."""
+    status = 400 if error.status == 422 else error.status
+    body: dict[str, object] = {"schemas": [SCIM_ERROR], "status": str(status), "detail": error.detail}
+    kind = error.extra.get("scimType", "invalidValue" if error.status == 422 else None)
+    if kind is not None:
+        body["scimType"] = kind
+    if error.fields:
+        body["detail"] = "; ".join([error.detail, *(f"{name}: {what}" for name, what in error.fields.items())])
+    answer = Response(json.dumps(body), status=status, mimetype="application/scim+json")
+    answer.headers.update(error.headers)
+    if status == 401:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="sentinel"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 def wants_json() -> bool:
     """Tell whether the present request belongs to the JSON API."""
     return request.path.startswith(JSON_PREFIXES)
@@ -88,10 +108,13 @@ def register_errors(app: Flask) -> None:
     """Answer every error in its one form."""
 
     def answer(error: AppError) -> Response:
+        if request.path.startswith(SCIM_PREFIX):
+            return scim_error(error)
         return problem(error) if wants_json() else page(error)
 
     @app.errorhandler(AppError)
     def _ours(error: AppError) -> Response:
+        note_denial(error)
         return answer(error)
 
     @app.errorhandler(CSRFError)

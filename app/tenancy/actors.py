@@ -8,13 +8,14 @@ from uuid import UUID
 class ActorKind(StrEnum):
     USER = "user"
     KEY = "key"
+    SCIM = "scim"
     STAFF = "staff"
     SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, an API key or the platform itself; `label` is what an audit row shows.
+    """A person, an API key, an identity provider or the platform itself; `label` is what an audit row shows.
 
     With a `workspace_id` it sees and writes the content of that workspace alone.
     """

@@ -31,6 +31,7 @@ NOUNS: tuple[str, ...] = (
     "sign_ins",
     "connections",
     "email_domains",
+    "provisionings",
     "keys",
     "key_rotations",
     "service_accounts",

@@ -89,6 +89,7 @@ def _visitor() -> Visitor:
 def _enter(home: Home, *, closed: bool) -> Unit:
     who = _visitor()
     g.tenant = who.tenant
+    g.denied_entry = entrances.entry_of(who, origin())
     enter = entrances.enter_closed if closed else entrances.enter_tenant
     unit = enter(doorway(), who, home, origin=origin())
     g.actor, g.tenant_id = unit.actor, unit.tenant_id

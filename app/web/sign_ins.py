@@ -4,7 +4,7 @@ from flask import render_template
 
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
-from app.services import connections, email_domains, policies
+from app.services import connections, email_domains, policies, provisionings
 from app.services.plans import Feature, has_feature
 from app.web.routing import tenant_blueprint, tenant_page
 
@@ -21,4 +21,5 @@ def show(unit: Unit) -> str:
         policy=policies.get_policy(unit),
         people=policies.conformity(unit),
         offered=has_feature(unit, Feature.SSO),
+        provisioning=provisionings.standing(unit),
     )

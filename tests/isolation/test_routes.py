@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,9 @@ from app.db.units import Home, Units
 from app.factory import create_app
 from app.local import assets
 from app.services import email_domains, plan_requests
+from app.serving import errors
 from tests.peers import rows
+from tests.peers.directories import Directory, directory_of
 from tests.peers.members import stock_people
 from tests.peers.programs import Program, issue, make_account, sample, stock
 from tests.peers.rows import Shape
@@ -121,6 +123,17 @@ PUBLIC = {
     "signups.create": "signing up",
     "signups.new": "signing up",
     "signups.slug": "tells whether a slug is free, as signing up itself does",
+    **dict.fromkeys(
+        (
+            "scim.resource_type",
+            "scim.resource_types",
+            "scim.schema",
+            "scim.schemas",
+            "scim.service_provider_config",
+        ),
+        "describes the SCIM service, the same for everybody",
+    ),
+    **dict.fromkeys(("scim.bulk", "scim.me", "scim.search_all"), "says that the SCIM service does not do that"),
     "statics.show": "the kit's files, the same for everybody",
     "tenants.index": "lists the tenants of whoever is signed in, by the session alone",
 }
@@ -141,6 +154,9 @@ TABLES = {
     "key_id": "account.api_keys",
     "request_id": "account.plan_requests",
     "scan_id": "shared.scans",
+    "scim_group_id": "account.provisioned_groups",
+    "scim_person_id": "account.provisioned_people",
+    "scim_token_id": "account.scim_tokens",
     "user_id": "account.memberships",
     "workspace_id": "account.workspaces",
 }
@@ -150,6 +166,7 @@ OF_NO_TENANT: dict[str, object] = {
     "mail_id": UUID(int=1),
     "passkey_id": UUID(int=3),
     "purpose": "verification",
+    "scim_name": "User",
     "session_id": UUID(int=2),
     "token": "0" * 43,
 }
@@ -173,11 +190,12 @@ def app(environment: object, postgres_server: object) -> Iterator[Flask]:
 
 @dataclass(frozen=True)
 class Side:
-    """A tenant with its owner at a browser, a program with all scopes, and ids of what it has."""
+    """A tenant with its owner at a browser, a program with all scopes, its directory, and ids of what it has."""
 
     made: Made
     person: Person
     program: Program
+    directory: Directory
     ids: dict[str, UUID]
 
 
@@ -201,15 +219,19 @@ def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple
             domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
             request_id = plan_requests.request_plan(unit, "enterprise").id
             unit.commit()
+        directory, provisioned = directory_of(made, app.test_client(), address)
         own = {"key_id": key_id, "account_id": account_id, "domain_id": domain_id, "request_id": request_id}
-        return Side(made, person, program, {**stock(made, worker_units).ids, **stock_people(made), **own})
+        ids = {**stock(made, worker_units).ids, **stock_people(made), **provisioned, **own}
+        return Side(made, person, program, directory, ids)
 
     return side(), side()
 
 
 def every_rule(app: Flask) -> list[Rule]:
-    """Return every route, but for the methods that Flask adds."""
-    return sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint))
+    """Return every route, those that take a thing away last."""
+    return sorted(
+        app.url_map.iter_rules(), key=lambda rule: ("DELETE" in (rule.methods or ()), rule.rule, rule.endpoint)
+    )
 
 
 def methods(rule: Rule) -> list[str]:
@@ -232,6 +254,8 @@ def ask(side: Side, rule: Rule, method: str, slug: str, ids: dict[str, Any]) -> 
     path = address(rule, slug, ids)
     if path.startswith("/t/"):
         return side.person.get(path) if method == "GET" else side.person.post(path, dict(FORM))
+    if path.startswith("/scim/"):
+        return side.directory.ask(method, path.removeprefix("/scim/v2"), side.directory.sample(method, rule.rule))
     view = side.program.client.application.view_functions[rule.endpoint]
     return side.program.ask(method, path, **sample(getattr(view, "operation", None)))
 
@@ -327,7 +351,7 @@ def test_a_tenant_one_is_no_member_of_is_not_found(app: Flask, sides: tuple[Side
 def test_signed_out_one_is_asked_to_sign_in(app: Flask, sides: tuple[Side, Side]) -> None:
     """Signed out, every page leads to the sign-in, whether the tenant exists or not; nothing else is told."""
     a, _b = sides
-    stranger = Side(a.made, Person(app, a.person.base_url), a.program, a.ids)
+    stranger = replace(a, person=Person(app, a.person.base_url))
     stranger.person.get("/login")
     for rule in (rule for rule in every_rule(app) if "slug" in rule.arguments):
         for method in methods(rule):
@@ -360,12 +384,31 @@ def test_without_a_key_nothing_is_told(app: Flask, sides: tuple[Side, Side]) -> 
             assert cookie_only.status_code == 401, rule.endpoint
 
 
+def test_without_a_scim_token_nothing_is_told(app: Flask, sides: tuple[Side, Side]) -> None:
+    """Every SCIM resource answers 401 without a token, with a wrong one, an API key, and a browser's cookie alone."""
+    a, _b = sides
+    asked = 0
+    for rule in every_rule(app):
+        if not getattr(app.view_functions[rule.endpoint], "scim", False) or rule.endpoint in PUBLIC:
+            continue
+        path = address(rule, a.made.slug, a.ids)
+        for method in methods(rule):
+            asked += 1
+            for secret in ("", altered(a.directory.secret), a.program.secret):
+                headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+                answer = a.directory.ask(method, path.removeprefix("/scim/v2"), headers=headers)
+                assert answer.status_code == 401, (rule.endpoint, method)
+            cookie_only = a.person.client.open(path, method=method, base_url=a.person.base_url)
+            assert cookie_only.status_code == 401, rule.endpoint
+    assert asked >= 12
+
+
 def test_a_form_without_its_token_is_refused(app: Flask, sides: tuple[Side, Side]) -> None:
     """Every POST of a page without the CSRF token, or with another session's, answers 400 and changes nothing."""
     a, b = sides
     for rule in every_rule(app):
         view = app.view_functions[rule.endpoint]
-        if "POST" not in methods(rule) or getattr(view, "keyed", False):
+        if "POST" not in methods(rule) or getattr(view, "keyed", False) or getattr(view, "scim", False):
             continue
         path = address(rule, a.made.slug, a.ids)
         for token in ("", b.person.token):
@@ -391,17 +434,23 @@ def fingerprints(outside: psycopg.Connection[Any], without: frozenset[str]) -> d
     return found
 
 
-def test_a_get_changes_nothing(app: Flask, sides: tuple[Side, Side], outside: psycopg.Connection[Any]) -> None:
-    """No GET writes a row, but for the rows of a call and of the key's use that each request with a key leaves."""
+# What each request with a key or a token leaves: the row of a call, the moment of the last use.
+NOTED = frozenset({"shared.api_calls", "auth.key_uses", "auth.key_scope_uses", "account.scim_tokens"})
+
+
+def test_a_get_changes_nothing(
+    app: Flask, sides: tuple[Side, Side], outside: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No GET writes a row, but for what each request with a key or a token leaves, and what is denied."""
+    monkeypatch.setattr(errors, "note_denial", lambda _error: None)
     a, _b = sides
-    trail = frozenset({"shared.api_calls", "auth.key_uses", "auth.key_scope_uses"})
-    before = fingerprints(outside, trail)
+    before = fingerprints(outside, NOTED)
     asked = 0
     for rule in every_rule(app):
         if "GET" not in methods(rule) or "name" in rule.arguments:
             continue
         answer = ask(a, rule, "GET", a.made.slug, {name: a.ids[name] for name in rule.arguments & TABLES.keys()})
-        assert answer.status_code < 500 or rule.endpoint == "health.ready", rule.endpoint
+        assert answer.status_code < 500 or rule.endpoint in ("health.ready", "scim.me"), rule.endpoint
         asked += 1
     assert asked >= 20
-    assert fingerprints(outside, trail) == before
+    assert fingerprints(outside, NOTED) == before

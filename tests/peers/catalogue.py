@@ -74,6 +74,7 @@ FUNCTIONS = {
             "begin_api_key",
             "begin_email_change",
             "begin_family",
+            "begin_scim",
             "begin_session",
             "begin_token",
             "change_password",
@@ -90,11 +91,14 @@ FUNCTIONS = {
             "key_scopes_used",
             "key_uses_of",
             "note_account",
+            "note_entry",
+            "note_failure",
             "note_key_uses",
             "note_login",
             "open_session",
             "peek_invitation",
             "peek_token",
+            "provision_user",
             "published_keys",
             "redeem_email_change",
             "redeem_reset",
@@ -176,11 +180,12 @@ FUNCTIONS = {
     **dict.fromkeys(
         ("claim_mails", "find_person", "issue_token", "person_changing", "settle_mail", "sweep_accounts"), WORKER
     ),
+    **dict.fromkeys(("claim_failures", "settle_failures"), WORKER),
     **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
 NOT_FILTERED = frozenset(
-    {"after", "attempts", "before", "networks", "notes", "payload", "permissions", "role_map", "scopes"}
+    {"after", "attempts", "before", "emails", "networks", "notes", "payload", "permissions", "role_map", "scopes"}
 )
 
 Connection = psycopg.Connection[Any]

@@ -39,10 +39,17 @@ class Made:
         return opened()
 
 
-def make_tenant(units: Units, company: str = "Acme", *, email: str | None = None, verified: bool = False) -> Made:
+def make_tenant(
+    units: Units,
+    company: str = "Acme",
+    *,
+    email: str | None = None,
+    domain: str = "example.com",
+    verified: bool = False,
+) -> Made:
     """Sign a company up as a newcomer would; `verified` as one whose address is checked."""
     mark = secrets.token_hex(4)
-    slug, email, password = f"t-{mark}", email or f"owner-{mark}@example.com", secrets.token_urlsafe(16)
+    slug, email, password = f"t-{mark}", email or f"owner-{mark}@{domain}", secrets.token_urlsafe(16)
     origin = replace(ORIGIN, address=f"2001:db8::{mark[:4]}:{mark[4:]}")  # mail is capped for each address
     with units.identify() as door:
         signup = Signup(company, slug, "Olive Owner", email, password)

@@ -18,7 +18,15 @@ from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
-from tests.web import factor_pages, key_pages, people_pages, plan_pages, sign_on_pages, workspace_pages
+from tests.web import (
+    factor_pages,
+    key_pages,
+    people_pages,
+    plan_pages,
+    provisioning_pages,
+    sign_on_pages,
+    workspace_pages,
+)
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +36,7 @@ CSP = (
 )
 # endpoint -> rule below /t/<slug>, for the links in the pages
 ROUTES = {
+    **provisioning_pages.ROUTES,
     **sign_on_pages.ROUTES,
     **factor_pages.ROUTES,
     "overviews.show": "/",
@@ -246,6 +255,7 @@ def _graph() -> dict[str, Any]:
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     **factor_pages.PAGES,
+    **provisioning_pages.PAGES,
     **sign_on_pages.PAGES,
     **plan_pages.PAGES,
     **workspace_pages.PAGES,

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
-from tests.web import factor_pages
+from tests.web import factor_pages, provisioning_pages
 from tests.web import samples as s
 
 ROUTES = {
@@ -159,7 +159,14 @@ def _domains(rows: list[Row], **more: Any) -> dict[str, Any]:
 
 
 def _sign_in(found: Row | None, **more: Any) -> dict[str, Any]:
-    plain = {"connection": found, "domains": DOMAINS if found else [], "sso_required": False, "offered": True}
+    domains, provisioning = (DOMAINS, provisioning_pages.ON) if found else ([], provisioning_pages.OFF)
+    plain = {
+        "connection": found,
+        "domains": domains,
+        "sso_required": False,
+        "provisioning": provisioning,
+        "offered": True,
+    }
     return {**plain, "policy": Row(mfa_required=found is not None), "people": factor_pages.PEOPLE, **more}
 
 

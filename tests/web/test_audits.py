@@ -31,10 +31,10 @@ def shown(person: Person, query: str) -> list[str]:
 
 def test_events_are_filtered_by_the_address(busy: Person) -> None:
     """Action, actor, kind of target and days choose; what is chosen stays chosen, and can be cleared."""
-    assert set(shown(busy, "")) == {"tenant.create", "api_key.issue", "asset.add", "scan.start"}
+    assert set(shown(busy, "")) == {"tenant.create", "session.enter", "api_key.issue", "asset.add", "scan.start"}
     assert shown(busy, "?action=api_key.issue") == ["api_key.issue"]
     assert shown(busy, "?kind=asset") == ["asset.add"]
-    assert len(shown(busy, f"?actor={busy.email}&from=2020-01-01&until=2999-12-30")) == 4
+    assert len(shown(busy, f"?actor={busy.email}&from=2020-01-01&until=2999-12-30")) == 5
     page = busy.get(busy.at("/audit?until=2020-01-01&action=gone.since")).text
     assert "No event like that" in page and "Clear the filters" in page
     assert '<option value="gone.since" selected>' in page and 'value="2020-01-01"' in page
