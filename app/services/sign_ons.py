@@ -155,15 +155,16 @@ def ask(back: Return, providers: Providers, given: Mapping[str, str], now: datet
     client, iss = back.way.client, given.get("iss")
     if iss is not None and iss != client.issuer:
         raise ProviderFault("The answer is another provider's than the one that was asked.")
-    if iss is None and providers.provider(client.issuer).sends_iss:
-        raise ProviderFault("The answer does not say whose it is, as this provider's answers do.")
-    if "error" in given:
-        said = ": ".join(quoted(given[name]) for name in ("error", "error_description") if name in given)
-        raise ProviderFault(f"The provider did not sign you in ({said}).")
-    if not given.get("code"):
-        raise ProviderFault("The provider's answer holds no code.")
-    flow = back.flow
-    return redeem(client, providers, code=given["code"], nonce=flow.nonce, verifier=flow.verifier, now=now)
+    with providers.turn(client.issuer):
+        if iss is None and providers.provider(client.issuer).sends_iss:
+            raise ProviderFault("The answer does not say whose it is, as this provider's answers do.")
+        if "error" in given:
+            said = ": ".join(quoted(given[name]) for name in ("error", "error_description") if name in given)
+            raise ProviderFault(f"The provider did not sign you in ({said}).")
+        if not given.get("code"):
+            raise ProviderFault("The provider's answer holds no code.")
+        flow = back.flow
+        return redeem(client, providers, code=given["code"], nonce=flow.nonce, verifier=flow.verifier, now=now)
 
 
 def vouched_address(claims: Mapping[str, Any], *, verified: bool) -> str:

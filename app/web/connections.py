@@ -18,7 +18,7 @@ from app.services.trials import Trial
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.routing import View, afresh, tenant_blueprint, tenant_page
-from app.web.sign_ons import browser, depart
+from app.web.sign_ons import browser, depart, reach
 
 blueprint = tenant_blueprint("connections", __name__)
 
@@ -101,7 +101,7 @@ def _checked_issuer(text: str) -> str:
         raise Invalid(fields={"issuer": "is needed"})
     try:
         issuer = check_issuer(text, runtime().providers.policy)
-        runtime().providers.provider(issuer, anew=True)
+        reach(issuer, anew=True)
     except ProviderFault as fault:
         raise Invalid(fields={"issuer": str(fault)}) from None
     return issuer
@@ -138,7 +138,7 @@ def try_out(unit: Unit) -> Response:
     unit.commit()
     with afresh(unit) as again:
         try:
-            provider = runtime().providers.provider(client.issuer, anew=True)
+            provider = reach(client.issuer, anew=True)
         except ProviderFault as fault:
             trials.note_trial(again, Trial(str(fault)))
             again.commit()

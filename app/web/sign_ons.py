@@ -18,7 +18,7 @@ from app.core.errors import (
 )
 from app.services import accounts, sign_ons
 from app.services.accounts import PendingSignIn, SignIn
-from app.services.openid import Client, ProviderFault, leave
+from app.services.openid import Client, Provider, ProviderFault, leave
 from app.services.sign_ons import Opened, Return, Waiting, Way
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
@@ -60,7 +60,7 @@ def create(door: Doorway) -> Response | tuple[str, int]:
             return render_template("sign_ons/new.html", form=form), 422
         with runtime().units.identify() as early:
             way = sign_ons.way_for(early, email, base_url)
-        provider = runtime().providers.provider(way.client.issuer)
+        provider = reach(way.client.issuer)
         target = returns.within(form.next.data)
         url = sign_ons.begin(door, way, provider, browser=browser(), target=target, hint=email)
     except (NotFound, ProviderFault) as error:
@@ -77,7 +77,7 @@ def begin(door: Doorway) -> Response | tuple[str, int]:
         raise NotFound()
     way = Way(None, None, None, name, own)
     try:
-        provider = runtime().providers.provider(own.issuer)
+        provider = reach(own.issuer)
     except ProviderFault as error:
         return render_template("sign_ons/refused.html", reason=str(error)), 503
     target = returns.within(request.form.get("next"))
@@ -195,6 +195,12 @@ def own_client() -> Client | None:
     secret = given.platform_oidc_client_secret.get_secret_value()
     back = given.base_url + url_for("sign_ons.platform_callback")
     return Client(given.platform_oidc_issuer, given.platform_oidc_client_id or "", secret, back)
+
+
+def reach(issuer: str, *, anew: bool = False) -> Provider:
+    """Return a provider's metadata, asked for where it is not known. Raises ProviderFault."""
+    with runtime().providers.turn(issuer):
+        return runtime().providers.provider(issuer, anew=anew)
 
 
 def browser() -> str:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
@@ -321,15 +322,37 @@ def test_a_slow_provider_is_given_up(company: Company) -> None:
     assert answer.status_code == 403 and "did not answer in time" in answer.text
 
 
-@pytest.mark.parametrize("endpoint", ["token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"])
-@pytest.mark.parametrize("url", ["http://10.0.0.1/x", "https://127.0.0.1:1/x", "file:///etc/passwd", "https://[::1]/x"])
+def test_a_slow_provider_holds_three_threads_at_most(app: Flask, company: Company) -> None:
+    """Whoever comes fourth is told to come back; another provider's people are not kept waiting."""
+    providers = app.extensions["sentinel"].providers
+    with ExitStack() as waiting:
+        for _ in range(3):
+            waiting.enter_context(providers.turn(company.peer.issuer))
+        person = company.newcomer()
+        person.get("/sso")
+        answer = person.post("/sso", {"email": f"ada@{company.domain}"})
+        assert answer.status_code == 422 and "Several people wait for this provider" in answer.text
+        with providers.turn("https://another.example"):
+            pass
+    assert company.arrive()[1].status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("token_endpoint", "http://10.0.0.1/x"),
+        ("token_endpoint", "https://[::1]/x"),
+        ("jwks_uri", "https://127.0.0.1:1/x"),
+        ("jwks_uri", "file:///etc/passwd"),
+        ("userinfo_endpoint", "https://169.254.169.254/x"),
+        ("end_session_endpoint", "javascript://x"),
+    ],
+)
 def test_a_provider_leads_to_no_address_within(company: Company, endpoint: str, url: str) -> None:
     """Metadata that names an inside address is refused, at discovery or when it would be asked."""
     company.peer.mischief.metadata = {endpoint: url}
     if endpoint == "userinfo_endpoint":
         company.peer.mischief.claims = {"email": None}
-    if endpoint == "end_session_endpoint" and url.startswith("https"):
-        return  # people's browsers go there, we never do
     person = company.newcomer()
     person.get("/sso")
     answer = person.post("/sso", {"email": f"ada@{company.domain}"})

@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -20,6 +21,7 @@ KEYS_SECONDS = 600.0
 FAULT_SECONDS = 5.0
 REFETCH_SECONDS = 10.0
 MOST_KEPT = 1024
+MOST_AT_ONCE = 3
 MOST_KEYS = 100
 # What a public key can be of; a symmetric one in a key set would let anybody sign.
 _KEY_TYPES = frozenset({"RSA", "EC", "OKP"})
@@ -49,6 +51,7 @@ class _Kept:
     fault: str | None = None
     fault_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    turns: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_AT_ONCE))
 
 
 class Providers:
@@ -67,6 +70,20 @@ class Providers:
     def session(self) -> OutboundSession:
         """Return a session for one exchange with a provider."""
         return OutboundSession(self.policy)
+
+    @contextmanager
+    def turn(self, issuer: str) -> Iterator[None]:
+        """Wait for this provider for the length of a block; at most three threads of this process do so at once.
+
+        A provider that is slow, or means harm, does not hold all threads of everybody else. Raises ProviderFault.
+        """
+        kept = self._of(issuer)
+        if not kept.turns.acquire(blocking=False):
+            raise ProviderFault("Several people wait for this provider already. Try again in a moment.")
+        try:
+            yield
+        finally:
+            kept.turns.release()
 
     def provider(self, issuer: str, *, anew: bool = False) -> Provider:
         """Return the provider's metadata; `anew` asks it even where we know. Raises ProviderFault."""
