@@ -18,6 +18,7 @@ from app.graph.gateway import Graph, open_graph
 from app.outbox.wakers import Waker
 from app.platform import logins, overrides, records, routing, tenants
 from app.services.openid import Providers
+from app.serving.call_counts import CallCounts
 from app.serving.errors import register_errors
 from app.serving.headers import register_headers
 from app.serving.health import register_health
@@ -46,7 +47,9 @@ def create_app(configuration: Settings | None = None) -> Flask:
     app = _bare_app(given, "__Host-sentinel")
     app.config["MAILBOX"] = given.local_mail_dir
     app.config["PLATFORM_PROVIDER"] = given.platform_oidc_name
-    parts = Runtime(given, units, _graph(given), KeyUses(units, given.peppers[0]), Providers(_outbound(given)))
+    parts = Runtime(
+        given, units, _graph(given), KeyUses(units, given.peppers[0]), CallCounts(units), Providers(_outbound(given))
+    )
     install(app, parts)
     register_requests(app, given)
     register_headers(app, https=given.base_url.startswith("https://"))
@@ -74,7 +77,7 @@ def create_platform_app(configuration: Settings | None = None) -> Flask:
     )
     units = open_units(here, given.database_platform_url.get_secret_value(), application="sentinel platform")
     app = _bare_app(here, "__Host-sentinel-staff")
-    install(app, Runtime(here, units, _graph(here), KeyUses(units, here.peppers[0])))
+    install(app, Runtime(here, units, _graph(here), KeyUses(units, here.peppers[0]), CallCounts(units)))
     register_requests(app, here)
     register_headers(app, https=here.base_url.startswith("https://"))
     register_health(app)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 from flask import Blueprint, Response, g, request
@@ -25,6 +27,7 @@ from app.services.access import require
 from app.serving.limits import NoCounter, RateLimited, limit_call
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
+from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 
 PREFIX = "/api/v1"
@@ -125,8 +128,9 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             for permission in operation.permissions:
                 require(unit, permission)
             response = _answered(operation, unit.at_home(operation.home), ids)
-            _note(unit, response.status_code, g.get("verdict"))
+            at = _note(unit, response.status_code, g.get("verdict"))
             unit.commit()
+            _count(unit.tenant_id, unit.actor, at)
             return response
     except Exception as error:
         if g.entry is not None and not isinstance(error, RateLimited | NoCounter):  # a refusal must cost little
@@ -193,10 +197,18 @@ def respond(operation: Operation, answer: Answer) -> Response:
     return response
 
 
-def _note(unit: Unit, status: int, verdict: str | None = None) -> None:
+def _note(unit: Unit, status: int, verdict: str | None = None) -> datetime:
     rule = request.url_rule.rule if request.url_rule else ""
     took = int((time.perf_counter() - g.started) * 1_000_000)
-    usage.note_call(unit, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict)
+    return usage.note_call(
+        unit, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict
+    )
+
+
+def _count(tenant_id: UUID, actor: Actor, at: datetime) -> None:
+    """Count the call whose row was committed."""
+    key_id = actor.id if actor.kind is ActorKind.KEY else None
+    runtime().call_counts.note(tenant_id, at, key_id, request.url_rule.rule if request.url_rule else "")
 
 
 def _note_refusal(refused: Entry, status: int) -> None:
@@ -206,8 +218,9 @@ def _note_refusal(refused: Entry, status: int) -> None:
             tenant_scope(refused.tenant_id),
             runtime().units.open(Home.CONTENT, refused.actor, placement=refused.placement) as unit,
         ):
-            _note(unit, status)
+            at = _note(unit, status)
             unit.commit()
+            _count(refused.tenant_id, refused.actor, at)
     except SQLAlchemyError as error:
         log.warning("call.not_noted", error=type(error).__name__, request_id=g.get("request_id"))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, text
@@ -34,16 +35,17 @@ class Series:
 
 def note_call(
     unit: Unit, *, method: str, endpoint: str, status: int, microseconds: int, verdict: str | None = None
-) -> None:
-    """Write down one authenticated call of the JSON API, in the unit's transaction.
+) -> datetime:
+    """Write down one authenticated call of the JSON API, in the unit's transaction; the moment it is written under.
 
     A plain INSERT: through the ORM's flush it cost a quarter of the whole request besides the view.
     """
+    at = unit.now()
     unit.session.execute(
         _CALL,
         {
             "id": new_id(),
-            "at": unit.now(),
+            "at": at,
             "workspace": unit.actor.workspace_id,
             "key": unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
             "name": unit.actor.label,
@@ -55,6 +57,7 @@ def note_call(
             "verdict": verdict,
         },
     )
+    return at
 
 
 _CALL = text(
@@ -182,23 +185,24 @@ def list_calls(
     day: str | None = None,
     key_id: UUID | None = None,
     endpoint: str | None = None,
-    texts: bool = False,
+    month: Literal["calls", "texts"] | None = None,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[ApiCall]:
-    """Return API calls, newest first: of one key, to one endpoint, or this month's that checked a text where asked.
+    """Return API calls, newest first: of one key, to one endpoint, or this month's, all or those that checked a text.
 
     Needs tenant:usage:read.
     """
     require(unit, Permission.USAGE_READ)
-    binding = f"calls:{day}:{key_id}:{endpoint}:{texts}"
+    binding = f"calls:{day}:{key_id}:{endpoint}:{month}"
     statement = select(ApiCall)
     if endpoint is not None:
         statement = statement.where(ApiCall.endpoint == endpoint)
-    if texts:
-        month = func.date_trunc("month", func.clock_timestamp(), "UTC")
-        statement = statement.where(ApiCall.verdict.in_(("blocked", "allowed")), ApiCall.at >= month)
+    if month is not None:
+        statement = statement.where(ApiCall.at >= func.date_trunc("month", func.clock_timestamp(), "UTC"))
+    if month == "texts":
+        statement = statement.where(ApiCall.verdict.in_(("blocked", "allowed")))
     if key_id is not None:
         statement = statement.where(ApiCall.key_id == key_id)
     if day is not None:

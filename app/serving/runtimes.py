@@ -12,6 +12,7 @@ from app.db.units import Units
 from app.graph.gateway import Graph
 from app.services.openid import Providers
 from app.services.signing_keys import PublicKeys
+from app.serving.call_counts import CallCounts
 from app.serving.key_uses import KeyUses
 
 
@@ -23,6 +24,7 @@ class Runtime:
     units: Units
     graph: Graph | None
     key_uses: KeyUses
+    call_counts: CallCounts
     providers: Providers = field(default_factory=lambda: Providers(Policy()))
     public_keys: PublicKeys = field(default_factory=PublicKeys)
 

@@ -11,7 +11,7 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tenants import Tenant
-from app.services import plan_overrides, plan_requests, plans, quota_summaries, quotas, scans
+from app.services import plan_overrides, plan_requests, plans, quota_summaries, quotas, scans, usage_counts
 from app.services.access import may
 from app.services.plan_requests import LONGEST_NOTE
 from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES, PlanName, Quota
@@ -57,6 +57,7 @@ def show(unit: Unit) -> str:
         overrides=[_override(row) for row in plan_overrides.list_overrides(unit)],
         request_made=_asked(request_made),
         at_risk=[line for line in lines if line.at_risk],
+        calls=usage_counts.calls_this_month(unit) if may(unit, Permission.USAGE_READ) else None,
     )
 
 

@@ -79,7 +79,7 @@ def calls(unit: Unit) -> str:
         day=args.get("day") or None,
         key_id=key_id,
         endpoint=args.get("path") or None,
-        texts=args.get("quota") == "texts",
+        month={"calls": "calls", "texts": "texts"}.get(args.get("quota", "")),  # type: ignore[arg-type]
         cursor=args.get("after"),
         size=ROWS,
         counted=True,

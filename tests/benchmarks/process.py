@@ -22,7 +22,7 @@ from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.benchmarks.installations import Installation, installation, web
 from tests.peers.programs import issue
-from tests.peers.tenants import Made, make_tenant
+from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.scanners.guard.evaluate import HELD_APART, read
 
 Figure = dict[str, Any]
@@ -68,7 +68,9 @@ def texts() -> list[str]:
 @contextmanager
 def _tenant() -> Iterator[Made]:
     units = open_units(settings(), settings().database_url.get_secret_value())
-    yield make_tenant(units)
+    made = make_tenant(units)
+    lift_limits(made)
+    yield made
     units.engines.dispose()
 
 

@@ -29,7 +29,7 @@ def sign_up(page: Page, console: Console, slug: str) -> None:
 def issue_key(page: Page, console: Console, slug: str) -> str:
     """Issue a key with every scope; return the secret that is shown once."""
     page.goto(f"{console.address}/t/{slug}/keys/new")
-    page.get_by_label("Name").fill("Journey")
+    page.get_by_role("textbox", name="Name").fill("Journey")
     for box in page.locator("main input[type=checkbox]").all():
         box.check()
     page.get_by_role("button", name="Issue key").click()

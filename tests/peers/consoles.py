@@ -23,6 +23,7 @@ class Console:
     target: str
     targets: str
     logs: Path
+    settings: Mapping[str, str]
 
     def log(self, name: str) -> str:
         """What the process called `name` has written so far."""
@@ -62,7 +63,7 @@ def serving(environment: Mapping[str, str], logs: Path) -> Iterator[Console]:
     ):
         worker.wait_for("worker.ready", 60)
         _until_it_answers(f"{address}/health", logs / "web.log")
-        yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs)
+        yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs, settings)
 
 
 def _until_it_answers(url: str, log: Path) -> None:

@@ -85,6 +85,7 @@ class Installation:
         given = {name: self._keys[name] for name in ("SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")}
         given |= {"SENTINEL_ENV": "development", "BASE_URL": self.address}
         given |= {"DATABASE_URL": self._postgres.url("sentinel_app")}
+        given |= {"DATABASE_WORKER_URL": self._postgres.url("sentinel_worker")}
         given |= {"DEMONSTRATION_TARGETS": ",".join(url.split("/")[2] for url in self.targets)}
         with pytest.MonkeyPatch.context() as patch:
             for name, value in given.items():

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.services import assets
 from tests.peers.installations import Installation
 from tests.peers.programs import issue
-from tests.peers.tenants import make_tenant
+from tests.peers.tenants import lift_limits, make_tenant
 
 LETTERS = (
     "My card is 4532-1234-5678-9010, write to anna.keller@example.com or call +49 151 23456789.",
@@ -38,6 +38,7 @@ def make_customers(installation: Installation, number: int) -> list[Customer]:
     with installation.units() as units:
         for _ in range(number):
             tenant = make_tenant(units)
+            lift_limits(tenant)
             _, secret = issue(tenant)
             with tenant.unit() as unit:
                 sites = [assets.add_web_asset(unit, name="Site", address=url).id for url in installation.targets]

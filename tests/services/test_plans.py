@@ -12,7 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from app.core.errors import FeatureMissing, Invalid, PermissionDenied
 from app.db.units import Home, Units
 from app.models.plans import PlanOverride
-from app.services import audit, plan_overrides, plans
+from app.services import audit, audit_exports, connections, plan_overrides, plans
 from app.services.plan_overrides import Wanted
 from app.services.plans import FILE, Feature, PlanName, Quota, Rate, read_plans
 from app.tenancy.actors import system_actor
@@ -79,12 +79,12 @@ def test_an_override_stands_in_place_of_the_plans_figure(tenant: Made, worker_un
         assert plans.entitlements(unit).quotas[Quota.SCANS] == 10_000
     made = override(tenant, worker_units, "quota", "scans", 7)
     override(tenant, worker_units, "rate", "api_requests", 5)
-    override(tenant, worker_units, "feature", "sso", 1)
+    override(tenant, worker_units, "feature", "audit_export", 0)
     with tenant.unit(Home.ACCOUNT) as unit:
         allowed = plans.entitlements(unit)
         assert (allowed.quotas[Quota.SCANS], allowed.rates[Rate.API_REQUESTS]) == (7, 5)
-        assert allowed.features == {Feature.AUDIT_EXPORT, Feature.SSO}
-        assert [row.name for row in plan_overrides.list_overrides(unit)] == ["api_requests", "scans", "sso"]
+        assert allowed.features == frozenset()
+        assert [row.name for row in plan_overrides.list_overrides(unit)] == ["api_requests", "audit_export", "scans"]
         assert [event.action for event in audit.list_events(unit).rows][:3] == ["plan.override"] * 3
     override(tenant, worker_units, "quota", "scans", None)
     with tenant_scope(tenant.id), worker_units.open(Home.ACCOUNT, STAFF) as unit:
@@ -144,6 +144,15 @@ def test_one_gate_for_features(tenant: Made, worker_units: Units) -> None:
         with pytest.raises(FeatureMissing) as refused:
             plans.require_feature(unit, Feature.SSO)
     assert refused.value.status == 403
-    assert refused.value.extra == {"feature": "sso", "plan": "professional", "plans": ["enterprise", "custom"]}
+    assert refused.value.extra == {
+        "feature": "sso",
+        "plan": "professional",
+        "plans": ["enterprise", "custom"],
+    }
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, STAFF) as unit, pytest.raises(FeatureMissing):
         plans.require_feature(unit, Feature.SSO)
+    with tenant.unit(Home.ACCOUNT) as unit, pytest.raises(FeatureMissing):
+        connections.start_connection(unit)
+    override(tenant, worker_units, "feature", "audit_export", 0)
+    with tenant.unit(Home.ACCOUNT) as unit, pytest.raises(FeatureMissing, match="Export of the audit log"):
+        audit_exports.begin_export(unit, "csv", audit.EVERYTHING)

@@ -1,0 +1,88 @@
+"""API calls counted in this process, kept for a second and written in one batch for each tenant."""
+
+import atexit
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.ids import new_id
+from app.db.units import Home, Units
+from app.services import usage_counts
+from app.services.usage_counts import Minute, minute_of
+from app.tenancy.actors import system_actor
+from app.tenancy.context import tenant_scope
+
+METER = system_actor("meter")
+MOST = 20_000
+# What the first batch of a process brings back to the rows: a predecessor that was killed lost a second of it.
+HEALED = timedelta(minutes=10)
+STILL_COUNTED = timedelta(minutes=3)
+log = structlog.get_logger("sentinel.usage")
+
+
+class CallCounts:
+    """What this process has counted since the last batch; a process that is killed loses a second of it.
+
+    The rows of the calls are written with the calls themselves, so that nothing but these sums is late. A batch keeps
+    its id until it is written: where the answer to a commit was lost, writing it again changes nothing.
+    """
+
+    def __init__(self, units: Units, *, seconds: float = 1.0) -> None:
+        """Write by `units`, a batch every `seconds` while there is something to write."""
+        self._units = units
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._counts: dict[UUID, Counter[Minute]] = {}
+        self._batches: list[tuple[UUID, UUID, Counter[Minute]]] = []
+        self._healed: set[UUID] = set()
+        self._timer: threading.Timer | None = None
+        self._at_exit = self._ending = False
+
+    def note(self, tenant_id: UUID, at: datetime, key_id: UUID | None, endpoint: str) -> None:
+        """Count a call whose row was committed; returns at once."""
+        minute = minute_of(at.astimezone(UTC), key_id, endpoint)
+        with self._lock:
+            self._counts.setdefault(tenant_id, Counter())[minute] += 1
+            if not self._at_exit:
+                self._at_exit = True
+                atexit.register(self._end)
+            if self._timer is None:
+                self._timer = threading.Timer(self._seconds, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def flush(self) -> None:
+        """Write what was counted, now. What cannot be written is tried with the next batch, under the same id."""
+        with self._writing:
+            with self._lock:
+                self._batches += [(tenant_id, new_id(), counted) for tenant_id, counted in self._counts.items()]
+                del self._batches[:-MOST]
+                self._counts, self._timer = {}, None
+            waiting, self._batches = self._batches, []
+            for place, batch in enumerate(waiting):
+                try:
+                    self._write(*batch)
+                except SQLAlchemyError as error:
+                    self._batches = waiting[place:]
+                    if not self._ending:
+                        log.warning("call_counts.not_written", error=type(error).__name__, batches=len(self._batches))
+                    return
+
+    def _end(self) -> None:
+        """Write the last batch; where that fails, nobody is left to be told."""
+        self._ending = True
+        self.flush()
+
+    def _write(self, tenant_id: UUID, flush_id: UUID, counted: Counter[Minute]) -> None:
+        with tenant_scope(tenant_id), self._units.open(Home.CONTENT, METER) as unit:
+            if tenant_id not in self._healed:
+                this_minute = unit.now().astimezone(UTC).replace(second=0, microsecond=0)
+                usage_counts.recount(unit, this_minute - HEALED, this_minute - STILL_COUNTED)
+            usage_counts.add_minutes(unit, flush_id, counted)
+            unit.commit()
+        self._healed.add(tenant_id)

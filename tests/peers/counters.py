@@ -1,0 +1,76 @@
+"""Processes that use up one tenant's quotas as hard as they can, each with connections of its own.
+
+`python -m tests.peers.counters TENANT SECONDS SEED TURN` prints a line of JSON: what was kept, by month.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy.exc import OperationalError
+
+from app.core.errors import QuotaExceeded
+from app.core.settings import settings
+from app.db.opening import open_units
+from app.db.units import Home
+from app.services import quotas
+from app.services.plans import Quota
+from app.tenancy.actors import system_actor
+from app.tenancy.context import tenant_scope
+
+ROOT = Path(__file__).resolve().parents[2]
+OLD, NEW = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+TESTER = system_actor("counter")
+
+
+def start(
+    environment: Mapping[str, str], tenant_id: UUID, seconds: float, seed: int, turn: float
+) -> "subprocess.Popen[str]":
+    """Start one; the month turns for all at `turn` (seconds since the epoch)."""
+    command = [sys.executable, "-m", "tests.peers.counters", str(tenant_id), str(seconds), str(seed), str(turn)]
+    return subprocess.Popen(command, cwd=ROOT, env=dict(environment), stdout=subprocess.PIPE, text=True)
+
+
+def work(tenant_id: UUID, seconds: float, seed: int, turn: float) -> dict[str, object]:
+    """Use one or both quotas in each transaction, and roll half of them back; return what was kept."""
+    chance = random.Random(seed)
+    quotas._moment = lambda: OLD if time.time() < turn else NEW
+    units = open_units(settings(), settings().database_url.get_secret_value())
+    kept: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    end = time.time() + seconds
+    while time.time() < end:
+        wanted = {Quota.SCANS: chance.randint(1, 3)}
+        if chance.random() < 0.5:
+            wanted[Quota.TEXTS] = chance.randint(1, 3)
+        keep = chance.random() < 0.5
+        try:
+            with tenant_scope(tenant_id), units.open(Home.CONTENT, TESTER) as unit:
+                got = quotas.consume_all(unit, wanted)
+                counts["granted"] += 1
+                if keep:
+                    unit.commit()
+                    for each in got:
+                        kept[f"{each.quota}:{each.period:%Y-%m}"] += wanted[each.quota]
+                else:
+                    counts["rolled_back"] += 1
+        except QuotaExceeded:
+            counts["refused"] += 1
+        except OperationalError:
+            counts["errors"] += 1
+    units.engines.dispose()
+    return {"kept": dict(kept), "counts": dict(counts)}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("SENTINEL_ENV", "development")
+    made = work(UUID(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    print(json.dumps(made))

@@ -1,0 +1,126 @@
+"""API calls summed by the minute: batched, written once, and brought back to the rows."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from app.core.ids import new_id
+from app.db.units import Unit
+from app.models.plans import UsageMinute
+from app.models.usage import ApiCall
+from app.services import usage, usage_counts
+from app.services.usage_counts import minute_of
+from app.serving.call_counts import CallCounts
+from tests.api.conftest import _program
+from tests.peers.programs import Program
+from tests.peers.tenants import Made
+from tests.serving.conftest import app, base_url, client
+
+__all__ = ["_program", "app", "base_url", "client"]
+
+
+def sums(made: Made) -> tuple[int, int]:
+    """Return what the minutes add up to, and how many rows there are."""
+    with made.unit() as unit:
+        return usage_counts.calls_this_month(unit), unit.session.scalar(select(func.count()).select_from(ApiCall)) or 0
+
+
+def note(unit: Unit, endpoint: str = "/api/v1/scans") -> datetime:
+    return usage.note_call(unit, method="GET", endpoint=endpoint, status=200, microseconds=900)
+
+
+def test_calls_are_summed_by_minute_key_and_endpoint(app, program: Callable[..., Program]) -> None:
+    """After the batch the sums are what the rows are, refused calls included, each tenant's own."""
+    caller, other = program(), program("tenant:guard:process")
+    for _ in range(4):
+        caller.get("/api/v1/scans")
+    caller.get("/api/v1/findings")
+    other.get("/api/v1/scans")
+    app.extensions["sentinel"].call_counts.flush()
+    assert sums(caller.tenant) == (5, 5) and sums(other.tenant) == (1, 1)
+    with caller.tenant.unit() as unit:
+        rows = unit.session.scalars(select(UsageMinute)).all()
+    assert {(row.key_id, row.endpoint) for row in rows} == {
+        (caller.key_id, "/api/v1/scans"),
+        (caller.key_id, "/api/v1/findings"),
+    }
+    assert all(row.minute.second == 0 for row in rows)
+
+
+def test_a_batch_whose_answer_was_lost_is_written_once(tenant: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commit went through, its answer did not: the second try of the same batch changes nothing."""
+    counts = CallCounts(tenant.units, seconds=3600)
+    with tenant.unit() as unit:
+        at = [note(unit) for _ in range(3)]
+        unit.commit()
+    for each in at:
+        counts.note(tenant.id, each, None, "/api/v1/scans")
+    commit = Unit.commit
+
+    def lost(unit: Unit) -> None:
+        commit(unit)
+        raise OperationalError("COMMIT", None, Exception("the connection is gone"))
+
+    monkeypatch.setattr(Unit, "commit", lost)
+    counts.flush()
+    monkeypatch.setattr(Unit, "commit", commit)
+    assert sums(tenant) == (3, 3)
+    counts.flush()
+    counts.flush()
+    assert sums(tenant) == (3, 3)
+
+
+def test_a_batch_waits_for_the_database(tenant: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the database is away nothing that was counted is lost."""
+    counts = CallCounts(tenant.units, seconds=3600)
+    with tenant.unit() as unit:
+        at = note(unit)
+        unit.commit()
+    counts.note(tenant.id, at, None, "/api/v1/scans")
+    write = usage_counts.add_minutes
+
+    def away(*_given: object) -> bool:
+        raise OperationalError("INSERT", None, Exception("away"))
+
+    monkeypatch.setattr(usage_counts, "add_minutes", away)
+    counts.flush()
+    assert sums(tenant) == (0, 1)
+    monkeypatch.setattr(usage_counts, "add_minutes", write)
+    counts.flush()
+    assert sums(tenant) == (1, 1)
+
+
+def test_the_next_process_heals_what_a_killed_one_lost(tenant: Made) -> None:
+    """The first batch of a process counts the last minutes of its tenant anew from the rows."""
+    killed = CallCounts(tenant.units, seconds=3600)
+    with tenant.unit() as unit:
+        at = note(unit)
+        old = at - timedelta(minutes=5)
+        unit.session.execute(ApiCall.__table__.insert().values(**_row(unit, old)))
+        unit.commit()
+    killed.note(tenant.id, old, None, "/api/v1/scans")
+    del killed  # a kill -9 between the rows' commit and the batch
+    counts = CallCounts(tenant.units, seconds=3600)
+    counts.note(tenant.id, at, None, "/api/v1/scans")
+    counts.flush()
+    assert sums(tenant) == (2, 2)
+
+
+def _row(unit: Unit, at: datetime) -> dict[str, object]:
+    plain = {"key_name": "x", "method": "GET", "endpoint": "/api/v1/scans", "status": 200, "microseconds": 1}
+    return {"tenant_id": unit.tenant_id, "id": new_id(), "at": at, "request_id": "", **plain}
+
+
+def test_a_late_batch_is_counted_from_the_rows(tenant: Made) -> None:
+    """A minute that is long over is not added to, but counted anew: others may have brought it back already."""
+    with tenant.unit() as unit:
+        at = datetime.now(UTC) - timedelta(minutes=8)
+        unit.session.execute(ApiCall.__table__.insert().values(**_row(unit, at)))
+        minute = minute_of(at, None, "/api/v1/scans")
+        usage_counts.recount(unit, minute.minute, minute.minute + timedelta(minutes=1))
+        assert usage_counts.add_minutes(unit, new_id(), {minute: 1})
+        unit.commit()
+    assert sums(tenant) == (1, 1)
