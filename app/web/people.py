@@ -126,7 +126,14 @@ def _extra_form(unit: Unit, member: Membership) -> ExtraForm:
     return form
 
 
-@tenant_page(blueprint, "/people/<uuid:user_id>/role", Permission.PEOPLE_WRITE, home=Home.ACCOUNT, methods=("POST",))
+@tenant_page(
+    blueprint,
+    "/people/<uuid:user_id>/role",
+    Permission.PEOPLE_WRITE,
+    home=Home.ACCOUNT,
+    methods=("POST",),
+    confirmed=True,
+)
 def change_role(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     """Give the member another role."""
     member = memberships.get_member(unit, user_id)
@@ -142,7 +149,14 @@ def change_role(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     return redirect(url_for("people.show", user_id=user_id), 303)
 
 
-@tenant_page(blueprint, "/people/<uuid:user_id>/extras", Permission.PEOPLE_WRITE, home=Home.ACCOUNT, methods=("POST",))
+@tenant_page(
+    blueprint,
+    "/people/<uuid:user_id>/extras",
+    Permission.PEOPLE_WRITE,
+    home=Home.ACCOUNT,
+    methods=("POST",),
+    confirmed=True,
+)
 def grant(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     """Grant the member a permission beside their role's."""
     member = memberships.get_member(unit, user_id)

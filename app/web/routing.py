@@ -154,6 +154,7 @@ def personal_page(
                 entrances.require_own_proof(_visitor())
             return view(door, **arguments)
 
+        serve.confirmed = confirmed  # type: ignore[attr-defined]
         public_page(blueprint, rule, methods=methods)(serve)
         return view
 
