@@ -11,9 +11,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+from app import cli
 from app.core.clock import SetClock
 from app.core.crypto import pepper_mark
 from app.core.settings import settings
@@ -284,6 +286,18 @@ def test_without_the_previous_pepper_its_keys_open_nothing(
     monkeypatch.delenv("KEY_PEPPER_PREVIOUS")
     settings.cache_clear()
     assert not opens(units, caller.secret)
+
+
+def test_the_command_counts_secrets_by_pepper(program: Callable[..., Program], new_pepper: Callable[[], str]) -> None:
+    """The operator sees how many secrets in force still need the previous pepper."""
+    program()
+    before = pepper_mark(settings().peppers[0])
+    mark = new_pepper()
+    program()
+    done = CliRunner().invoke(cli.main, ["keys", "peppers"])
+    assert done.exit_code == 0, done.output
+    told = {words[1]: words[2] for line in done.output.splitlines() if len(words := line.split()) == 3}
+    assert (told[before], told[mark]) == ("KEY_PEPPER_PREVIOUS", "KEY_PEPPER")
 
 
 def test_a_set_clock_tells_the_moment(units: Units, program: Callable[..., Program]) -> None:
