@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.temporal, pytest.mark.graph, pyte
 def issue_key(page: Page, tenant: str, workspace: str) -> str:
     """Issue a key of the workspace for assets and scans; return its secret."""
     page.goto(f"{tenant}/keys/new")
-    page.get_by_label("Name").fill(f"Robot of {workspace}")
+    page.get_by_role("textbox", name="Name").fill(f"Robot of {workspace}")
     page.get_by_label("Workspace", exact=True).select_option(label=workspace)
     for scope in ("assets: read", "assets: write", "scans: read", "scans: write"):
         page.get_by_label(re.compile(f"^{scope}")).check()

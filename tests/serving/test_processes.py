@@ -2,11 +2,13 @@
 
 import json
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
+from uuid import UUID
 
 import pytest
 
@@ -15,8 +17,9 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home
 from app.services import api_keys
+from app.services.key_uses import last_uses
 from tests.peers.consoles import serving
-from tests.peers.tenants import make_tenant
+from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database, settings_of
 
 pytestmark = [pytest.mark.temporal, pytest.mark.timeout(180)]
@@ -33,13 +36,24 @@ def status(url: str, headers: dict[str, str], body: object = None) -> int:
         return error.code
 
 
+def last_use(tenant: Made, key_id: UUID) -> str:
+    """Wait until the processes have written the key's uses; return the address of the last one."""
+    for _ in range(100):
+        with tenant.unit(Home.ACCOUNT) as unit:
+            found = last_uses(unit, [key_id])
+        if key_id in found:
+            return found[key_id].address
+        time.sleep(0.1)
+    raise AssertionError("no process wrote a use")
+
+
 def test_revocation_holds_from_the_next_request_in_all_of_four_processes(
     new_database: Callable[[], Database],
     secret_variables: dict[str, str],
     temporal_address: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each process serves the key; once it is revoked none does; the metrics are summed over all of them."""
+    """Each process serves the key and tells of its use; revoked, none does; metrics are summed over all of them."""
     variables = {
         **settings_of(new_database(), secret_variables),
         "TEMPORAL_ADDRESS": temporal_address,
@@ -63,6 +77,7 @@ def test_revocation_holds_from_the_next_request_in_all_of_four_processes(
 
         with ThreadPoolExecutor(16) as pool:
             assert set(pool.map(ask, range(80))) == {200}
+            assert last_use(tenant, issued.key.id) == "127.0.0.1"
             with tenant.unit(Home.ACCOUNT) as unit:
                 api_keys.revoke_key(unit, issued.key.id)
                 unit.commit()
