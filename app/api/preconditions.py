@@ -10,11 +10,15 @@ from werkzeug.http import generate_etag
 from app.core.errors import PreconditionFailed
 from app.db.units import Unit
 from app.models.tables import Identified
+from app.models.tenants import Tenant
 from app.services import versions
 
 
 def require_match(
-    unit: Unit, current: Callable[..., BaseModel], table: type[Identified] | None, ids: Mapping[str, UUID]
+    unit: Unit,
+    current: Callable[..., BaseModel],
+    table: type[Identified] | type[Tenant] | None,
+    ids: Mapping[str, UUID],
 ) -> None:
     """Return if the thing stands as If-Match says, or if nothing is said.
 
@@ -24,6 +28,6 @@ def require_match(
     if "If-Match" not in request.headers:
         return
     if table is not None:
-        versions.hold(unit, table, *ids.values())
+        versions.hold(unit, table, next(iter(ids.values()), unit.tenant_id))
     if not request.if_match.contains(generate_etag(current(unit, **ids).model_dump_json().encode())):
         raise PreconditionFailed("It was changed since you read it. Read it again, then decide.")

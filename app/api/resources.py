@@ -9,6 +9,7 @@ from app.scanners import guard
 
 NOUNS = (
     "assets",
+    "audits",
     "findings",
     "guards",
     "invitations",

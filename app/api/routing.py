@@ -22,6 +22,7 @@ from app.core.errors import AppError
 from app.core.permissions import Permission
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.tables import Identified
+from app.models.tenants import Tenant
 from app.services import access_tokens, entrances, tokens, usage
 from app.services.access import require
 from app.serving.limits import NoCounter, RateLimited, limit_call
@@ -59,7 +60,7 @@ class Operation:
     home: Home
     unkept: str | None
     current: Callable[..., BaseModel] | None
-    held: type[Identified] | None
+    held: type[Identified] | type[Tenant] | None
     opened: bool = False
     refusals: tuple[int, ...] = ()
 
@@ -84,7 +85,7 @@ def resource(
     home: Home = Home.CONTENT,
     unkept: str | None = None,
     current: Callable[..., BaseModel] | None = None,
-    held: type[Identified] | None = None,
+    held: type[Identified] | type[Tenant] | None = None,
 ) -> Callable[[View], View]:
     """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs.
 

@@ -1,16 +1,20 @@
-"""The tenant of a key or an access token, for the program that holds it."""
+"""The tenant of a key or an access token, for the program that holds it: shown, renamed."""
 
 from uuid import UUID
 
 from flask import g
+from pydantic import Field
 
 from app.api.routing import noun_blueprint, resource
-from app.api.shapes import Told
+from app.api.shapes import Asked, Moment, Told
+from app.core.permissions import Permission
 from app.db.directory import KeyHolder
-from app.db.directory import TenantView as DirectoryTenant
-from app.db.units import Unit
+from app.db.units import Home, Unit
+from app.models.tenants import Tenant
+from app.services import tenants
 
 blueprint = noun_blueprint("tenants", __name__)
+ALIASES = ("/orgs/me",)
 
 
 class KeyView(Told):
@@ -18,6 +22,7 @@ class KeyView(Told):
 
     id: UUID
     name: str
+    workspace_id: UUID
     scopes: list[str]
 
 
@@ -29,15 +34,45 @@ class TenantView(Told):
     name: str
     plan: str
     status: str
+    trial_ends_at: Moment | None
+    created_at: Moment
     key: KeyView | None
 
 
-@resource(blueprint, "GET", "/tenants/current", answer=TenantView)
+class TenantChange(Asked):
+    """What is to be changed of a tenant; what is left out stays as it is."""
+
+    name: str | None = Field(None, max_length=200)
+
+
+@resource(blueprint, "GET", "/tenants/current", answer=TenantView, tagged=True, home=Home.ACCOUNT, aliases=ALIASES)
 def current(unit: Unit) -> TenantView:
     """Show whose key or token this is, and what a key may do; every one may ask."""
     holder: KeyHolder | None = g.key_holder
-    tenant: DirectoryTenant = holder.tenant if holder else g.visitor.tenant
+    tenant = tenants.own_tenant(unit)
     key = None
     if holder is not None:
-        key = KeyView(id=holder.key_id, name=holder.name, scopes=sorted(unit.actor.permissions))
-    return TenantView(id=tenant.id, slug=tenant.slug, name=tenant.name, plan=tenant.plan, status=tenant.status, key=key)
+        scopes = sorted(unit.actor.permissions)
+        key = KeyView(id=holder.key_id, name=holder.name, workspace_id=holder.workspace_id, scopes=scopes)
+    columns = ("id", "slug", "name", "plan", "status", "trial_ends_at", "created_at")
+    return TenantView(**{name: getattr(tenant, name) for name in columns}, key=key)
+
+
+@resource(
+    blueprint,
+    "PATCH",
+    "/tenants/current",
+    Permission.SETTINGS_WRITE,
+    body=TenantChange,
+    answer=TenantView,
+    tagged=True,
+    home=Home.ACCOUNT,
+    current=current,
+    held=Tenant,
+    aliases=ALIASES,
+)
+def change(unit: Unit, body: TenantChange) -> TenantView:
+    """Give the tenant another name."""
+    if body.name is not None:
+        tenants.rename_tenant(unit, body.name)
+    return current(unit)

@@ -110,6 +110,7 @@ KEY_SCOPES: tuple[Permission, ...] = (
     Permission.AUDIT_READ,
     Permission.KEYS_READ,
     Permission.KEYS_WRITE,
+    Permission.PLAN_READ,
 )
 
 # What reaches no further than one workspace. The rest is the tenant's: only keys of its default workspace hold it.

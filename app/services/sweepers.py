@@ -1,9 +1,9 @@
 """The sweeper: deletes what has expired, tenant by tenant, in a thread of the worker."""
 
 import threading
+from contextlib import suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.db import directory
 from app.db.engines import NOBODY
@@ -43,9 +43,10 @@ class Sweeper:
         finally:
             session.close()
         for one in due:
-            with tenant_scope(one.tenant_id), self._units.open(Home(one.home), SWEEPER) as unit:
-                kept_answers.sweep(unit, one.up_to)
-                directory.note_answers_swept(unit.at_home(Home.ACCOUNT).session, one.home, one.up_to)
+            with tenant_scope(one.tenant_id), self._units.open(Home.ACCOUNT, SWEEPER) as unit:
+                with suppress(PermissionError):  # a tenant that was purged has no home any more
+                    kept_answers.sweep(unit.at_home(Home(one.home)), one.up_to)
+                directory.note_answers_swept(unit.session, one.home, one.up_to)
                 unit.commit()
             if self._stop.is_set():
                 break
@@ -56,5 +57,5 @@ class Sweeper:
             try:
                 while self.run_once() == MOST_TENANTS and not self._stop.is_set():
                     pass
-            except SQLAlchemyError as error:
+            except Exception as error:  # whatever it is: without this loop nothing is swept any more
                 log.warning("sweeper.failed", error=type(error).__name__)

@@ -15,6 +15,11 @@ def get_tenant(unit: Unit) -> Tenant:
     return unit.session.get_one(Tenant, unit.tenant_id)
 
 
+def own_tenant(unit: Unit) -> Tenant:
+    """Return the tenant whose unit this is: whoever came in may know its name. Asks for no permission."""
+    return unit.session.get_one(Tenant, unit.tenant_id)
+
+
 def rename_tenant(unit: Unit, name: str) -> Tenant:
     """Give the tenant another name, which shows from the next page on. Needs tenant:settings:write. Raises Invalid."""
     require(unit, Permission.SETTINGS_WRITE)

@@ -28,6 +28,7 @@ JSON_PREFIXES = (
     "/auth/register",
     "/health",
     "/metrics",
+    "/orgs/",
     "/process",
     "/ready",
 )

@@ -42,12 +42,13 @@ NOTES = {
     Permission.PEOPLE_READ: "List members and invitations",
     Permission.PEOPLE_WRITE: "Invite, change and remove operators and viewers",
     Permission.WORKSPACES_READ: "See the workspace and its settings",
-    Permission.WORKSPACES_WRITE: "Make, rename and archive workspaces",
+    Permission.WORKSPACES_WRITE: "Make, change and archive workspaces",
     Permission.SETTINGS_READ: "Read what all workspaces inherit",
-    Permission.SETTINGS_WRITE: "Change the tenant\u2019s name and settings",
+    Permission.SETTINGS_WRITE: "Change the tenant and what all workspaces inherit",
     Permission.AUDIT_READ: "Read the whole audit log",
     Permission.KEYS_READ: "List keys, never their secrets",
     Permission.KEYS_WRITE: "Revoke keys; a key makes and changes none",
+    Permission.PLAN_READ: "Read the plan and what is used of it",
 }
 
 

@@ -28,11 +28,18 @@ def test_key_learns_its_tenant_and_scopes(program: Callable[..., Program]) -> No
     """Any key in force may ask whose it is and what it may do."""
     caller = program(Permission.SCANS_READ)
     told = caller.get("/api/v1/tenants/current").json
+    assert told is not None and told.pop("created_at") < told.pop("trial_ends_at")
+    scopes = ["tenant:scans:read"]
     assert told == {
         "id": str(caller.tenant.id),
         "slug": caller.tenant.slug,
         "name": "Acme",
         "plan": "professional",
         "status": "trial",
-        "key": {"id": str(caller.key_id), "name": "tests", "scopes": ["tenant:scans:read"]},
+        "key": {
+            "id": str(caller.key_id),
+            "name": "tests",
+            "workspace_id": str(caller.tenant.id),
+            "scopes": scopes,
+        },
     }

@@ -141,6 +141,7 @@ KEYED = {
     "api_tenants.current": "tells a key of its own tenant, whatever its scopes",
     "api_tokens.me": "tells whoever holds an access token who they are",
     "api_tokens.me_alias": "tells whoever holds an access token who they are",
+    "api_tenants.current_alias": "tells a key of its own tenant, whatever its scopes",
 }
 
 # Which table a name in an address means.
@@ -435,7 +436,16 @@ def fingerprints(outside: psycopg.Connection[Any], without: frozenset[str]) -> d
 
 
 # What each request with a key or a token leaves: the row of a call, the moment of the last use.
-NOTED = frozenset({"shared.api_calls", "auth.key_uses", "auth.key_scope_uses", "account.scim_tokens"})
+NOTED = frozenset(
+    {
+        "shared.api_calls",
+        "shared.usage_minutes",
+        "shared.usage_flushes",
+        "auth.key_uses",
+        "auth.key_scope_uses",
+        "account.scim_tokens",
+    }
+)
 
 
 def test_a_get_changes_nothing(
