@@ -171,7 +171,7 @@ def test_a_key_makes_and_changes_no_account(units: Units) -> None:
         ("x" * 81, [READ], "name"),
         ("a\nb", [READ], "name"),
         ("x", [], "permissions"),
-        ("x", ["tenant:people:write"], "permissions"),
+        ("x", ["tenant:ownership:write"], "permissions"),
         ("taken", [READ], "name"),
     ],
 )
