@@ -102,7 +102,7 @@ def _sign_in(page: Page, console: Console, password: str) -> None:
     page.goto(f"{console.address}/login")
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/t/demonstration/")
     page.wait_for_timeout(20_000)
     page.reload()

@@ -58,7 +58,7 @@ def enrol(seen: Window, address: str, units: Units) -> None:
     seen.page.fill("#email", email)
     seen.page.fill("#password", PASSWORD)
     seen.page.fill("#code", factor.at(int(time.time()) + 30))
-    seen.page.get_by_role("button", name="Sign in").click()
+    seen.page.get_by_role("button", name="Sign in", exact=True).click()
     expect(seen.page.get_by_role("heading", name="Tenants")).to_be_visible()
 
 
