@@ -16,6 +16,8 @@ from app.models.accounts import Membership
 from app.services import connections, memberships
 from app.services.accounts import Origin
 from app.services.email_domains import domain_of, is_proven
+from app.services.provisioned_people import find_person
+from app.services.provisioned_roles import mapped_roles
 from app.services.role_maps import role_of
 from app.tenancy.actors import Actor, ActorKind
 
@@ -72,13 +74,18 @@ def enrol(
 ) -> None:
     """Make the person a member in this role, or give a member the role that the provider says now.
 
-    An owner stays one: no claim takes ownership away, as none gives it. A member whom no line fits stays as they are
-    only where nothing is mapped; else they are refused. Raises SignInRefused.
+    Whom SCIM has switched off stays out. An owner stays one: no claim takes ownership away, as none gives it. A member
+    whom no line fits stays as they are only where nothing is mapped; else they are refused. Raises SignInRefused.
     """
     with door.within(tenant_id, _actor(origin)) as unit:
         connection = connections.find_connection(unit)
         mapped = connection is not None and bool(connection.role_claim)
         member = memberships.find_member(unit, user_id)
+        person = find_person(unit, user_id)
+        if person is not None and not person.active:
+            raise SignInRefused("Your company has switched off your access here.")
+        if person is not None and person.id in mapped_roles(unit, [person.id]):
+            mapped = False  # the groups that the provider keeps in step by SCIM say the role
         if member is not None and (member.role == Role.OWNER or not mapped):
             return
         if role is None:

@@ -131,6 +131,11 @@ def change(unit: Unit, person: ProvisionedPerson, described: Described) -> Provi
     return person
 
 
+def find_person(unit: Unit, user_id: UUID) -> ProvisionedPerson | None:
+    """Return how the identity provider describes the account's holder. For a sign-in: asks for no permission."""
+    return unit.session.scalars(select(ProvisionedPerson).where(ProvisionedPerson.user_id == user_id)).one_or_none()
+
+
 def remove(unit: Unit, person: ProvisionedPerson) -> None:
     """Forget the person; their membership ends. Needs tenant:people:write. Raises Conflict for the last owner."""
     require(unit, Permission.PEOPLE_WRITE)

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from app.core.permissions import Role
 from app.db.units import Home, Units
 from app.models.tenants import Tenant
-from app.services import connections, email_domains, memberships
+from app.services import connections, email_domains, memberships, provisioned_people
+from app.services.provisioned_people import Described, Email
 from tests.peers import federations
 from tests.peers.federations import come_in, connect, depart
 from tests.peers.openid import OpenIdPeer, openid_peer, unsigned, with_key, with_public_key_as_secret
@@ -476,6 +477,23 @@ def test_the_id_token_is_kept_sealed(company: Company, postgres_server: Database
     with psycopg.connect(postgres_server.superuser) as connection:
         kept = connection.execute("SELECT string_agg(encode(sealed, 'escape'), '') FROM auth.sso_sessions").fetchone()
     assert kept is not None and kept[0] and "eyJ" not in kept[0] and "id_token_hint" not in kept[0]
+
+
+def test_whom_scim_has_switched_off_stays_out(company: Company) -> None:
+    """Who was switched off neither comes in nor leaves a ghost; switched on again, they are who they were."""
+    described = Described(f"ada@{company.domain}", emails=(Email(f"ada@{company.domain}"),))
+    with company.made.unit(Home.ACCOUNT) as unit:
+        person = provisioned_people.provision(unit, described)
+        unit.commit()
+    assert company.arrive(name="ada")[1].status_code == 303
+    for active in (False, True):
+        with company.made.unit(Home.ACCOUNT) as unit:
+            provisioned_people.change(unit, provisioned_people.get(unit, person.id), replace(described, active=active))
+            unit.commit()
+        if not active:
+            company.refused("switched off your access", name="ada")
+    assert company.arrive(name="ada")[1].status_code == 303
+    assert [row.email for row in company.members()].count(f"ada@{company.domain}") == 1
 
 
 def test_a_full_plan_says_so(company: Company) -> None:
