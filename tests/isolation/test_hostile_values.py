@@ -15,6 +15,8 @@ from tests.peers.checkouts import ROOT
 
 __all__ = ["app", "built", "sides"]
 
+# 501 is how SCIM says that it does not offer a resource (RFC 7644, 3.11).
+FAULTS = frozenset(range(500, 600)) - {501}
 FIELD = re.compile(r"^    (\w+) = \w+Field\(", re.M)
 GIVEN = re.compile(r"(?:args|form)\.(?:get|getlist)\(\"(\w+)\"")
 NAMED = re.compile(r"\bname=\"(\w+)\"")
@@ -54,6 +56,7 @@ BODIES = {
     "a mark": b'\xef\xbb\xbf{"%s": "a"}',
     "a key of NUL": b'{"%s\\u0000": "a"}',
 }
+JSON = ("application/json", "application/json; charset=utf-16", "application/merge-patch+json")
 TYPES = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "x")
 
 
@@ -102,7 +105,7 @@ def test_no_form_fails_on_what_is_typed(app: Flask, sides: tuple[Side, Side]) ->
             path = address(rule, side.made.slug, signed_in(side).ids)
             answer = sent(side, path, "&".join(f"{name}={text}" for name in fields))
             asked += 1
-            if answer.status_code >= 500:
+            if answer.status_code in FAULTS:
                 wrong.append((rule.endpoint, title, answer.status_code))
     assert wrong == []
     assert asked >= 200
@@ -114,7 +117,7 @@ def test_no_form_fails_on_another_type(app: Flask, sides: tuple[Side, Side]) -> 
     for rule in pages(app, "POST"):
         path = address(rule, side.made.slug, signed_in(side).ids)
         for kind in (*TYPES, "application/json", "multipart/form-data"):
-            assert sent(side, path, '--x\r\n{"a": [', kind).status_code < 500, (rule.endpoint, kind)
+            assert sent(side, path, '--x\r\n{"a": [', kind).status_code not in FAULTS, (rule.endpoint, kind)
 
 
 def test_no_page_fails_on_its_address(app: Flask, sides: tuple[Side, Side]) -> None:
@@ -130,7 +133,7 @@ def test_no_page_fails_on_its_address(app: Flask, sides: tuple[Side, Side]) -> N
             odd = PLACE.sub(lambda _place, text=text: text[:300] or "x", rule.rule)  # the slug too
             for asked in (f"{path}?{parts}", odd):
                 answer = side.person.client.get(asked, base_url=side.person.base_url)
-                if answer.status_code >= 500:
+                if answer.status_code in FAULTS:
                     wrong.append((rule.endpoint, title, answer.status_code))
     assert wrong == []
 
@@ -142,7 +145,7 @@ def test_no_route_fails_on_another_method(app: Flask, sides: tuple[Side, Side]) 
         path = PLACE.sub(lambda place: str({**OF_NO_TENANT, **side.ids}.get(place.group(1), "x")), rule.rule)
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - (rule.methods or set()):
             answer = side.person.client.open(path, method=method, base_url=side.person.base_url)
-            assert answer.status_code < 500, (rule.endpoint, method)
+            assert answer.status_code not in FAULTS, (rule.endpoint, method)
             assert answer.status_code != 405 or answer.headers["Allow"], (rule.endpoint, method)
 
 
@@ -166,12 +169,12 @@ def test_no_resource_fails_on_its_body(app: Flask, sides: tuple[Side, Side]) -> 
         if operation.body is None:
             continue
         for title, body in BODIES.items():
-            for name in operation.body.model_fields:
+            for number, name in enumerate(operation.body.model_fields):
                 data = body.replace(b"%s", name.encode())
-                for kind in ("application/json", "application/json; charset=utf-16", "application/merge-patch+json"):
+                for kind in JSON if number == 0 else JSON[:1]:
                     answer = side.program.ask(methods(rule)[0], path_of(rule, side.ids), data=data, content_type=kind)
                     asked += 1
-                    if answer.status_code >= 500 or answer.mimetype == "text/html":
+                    if answer.status_code in FAULTS or answer.mimetype == "text/html":
                         wrong.append((rule.rule, title, name, answer.status_code))
         for kind in TYPES:
             answer = side.program.ask(methods(rule)[0], path_of(rule, side.ids), data=b"{}", content_type=kind)
@@ -190,13 +193,13 @@ def test_no_resource_fails_on_its_address(app: Flask, sides: tuple[Side, Side]) 
             queries = [f"{path_of(rule, side.ids)}?{name}={text[:2000]}" for name in known]
             for path in (odd, *queries):
                 answer = side.program.ask(methods(rule)[0], path, json={})
-                if answer.status_code >= 500:
+                if answer.status_code in FAULTS:
                     wrong.append((rule.rule, title, path[:100], answer.status_code))
         for name in ("Authorization", "X-API-Key", "Idempotency-Key", "If-Match", "If-None-Match", "User-Agent"):
             for value in ("\xff\xfe", "Bearer \xe9.\xe9.\xe9", '"', "W/", "a" * 5000, "," * 500, "Basic ===", "*"):
                 headers = {"X-API-Key": side.program.secret, name: value}
                 answer = side.program.ask(methods(rule)[0], path_of(rule, side.ids), headers=headers, json={})
-                if answer.status_code >= 500:
+                if answer.status_code in FAULTS:
                     wrong.append((rule.rule, name, value[:20], answer.status_code))
     assert wrong == []
 
@@ -209,4 +212,4 @@ def test_no_other_address_fails(app: Flask, sides: tuple[Side, Side], path: str)
     side = sides[0]
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "BREW"):
         answer = side.person.client.open(path, method=method, base_url=side.person.base_url)
-        assert answer.status_code < 500, method
+        assert answer.status_code not in FAULTS, method
