@@ -63,6 +63,7 @@ def test_the_audit_log_is_listed_page_by_page(
         ("until", (datetime.now(UTC) - timedelta(days=1)).isoformat(), False),
         ("until", (datetime.now(UTC) + timedelta(days=1)).isoformat(), True),
     ],
+    ids=["what", "another", "kind", "later", "earlier", "before"],
 )
 def test_the_audit_log_is_filtered(
     program: Callable[..., Program], stocked: Callable[[Made], Stock], name: str, value: str, fits: bool

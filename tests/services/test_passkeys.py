@@ -89,7 +89,7 @@ def test_a_challenge_is_answered_once_for_its_purpose_and_browser(units: Units, 
         {"user_handle": b""},
         {"credential_id": b"unknown" * 4},
     ],
-    ids=str,
+    ids=["origin", "host", "unverified", "absent", "key", "another", "nobody", "unknown"],
 )
 def test_a_forged_answer_is_refused(units: Units, tenant: Made, wrong: dict[str, object]) -> None:
     """Another origin, site, key, owner or passkey, or one that nobody unlocked, signs nobody in."""
