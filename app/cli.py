@@ -259,7 +259,7 @@ def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
     with units.identify() as door:
         signup = Signup("Demonstration GmbH", SLUG, "Dana Demo", email, password)
         try:
-            unit, signed_in = accounts.sign_up(
+            unit = accounts.sign_up(
                 door,
                 signup,
                 master_key=decode_key(given.master_key.get_secret_value()),
@@ -268,7 +268,6 @@ def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
             )
         except AppError as error:
             raise click.ClickException(f"{error.detail} {error.fields}") from error
-        accounts.sign_out(door, signed_in.token)
         unit.commit()
         return unit.actor, unit.tenant_id
 

@@ -2,9 +2,7 @@
 
 import re
 import secrets
-import time
 
-from flask import g
 from pydantic import Field
 
 from app.api.openings import opening
@@ -16,10 +14,9 @@ from app.services import tokens
 from app.services.accounts import Signup
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
+from app.serving.timing import level_off
 
 blueprint = noun_blueprint("signups", __name__)
-# Making a tenant takes longer than making none: neither is answered sooner, in seconds.
-SOONEST = 0.5
 _GAPS = re.compile(r"[^a-z0-9]+")
 _SLUG = "The tenant's short name in addresses; made of its name where it is left out"
 
@@ -111,5 +108,5 @@ def _register(door: Doorway, typed: Signup, names: dict[str, str]) -> Registrati
         fields = {names.get(field, field): problem for field, problem in error.fields.items()}
         raise Invalid(error.detail, fields=fields) from error
     (unit or door).commit()
-    time.sleep(max(0.0, SOONEST - (time.perf_counter() - g.started)))
+    level_off()
     return RegistrationView()

@@ -19,6 +19,7 @@ class Login:
     name: str | None
     password_hash: str | None
     locked: bool
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ def register_user(
 def find_login(session: Session, email: str) -> Login:
     """Return what a sign-in with this address is checked against."""
     row = session.execute(text("SELECT * FROM auth.find_login(:email)"), {"email": email}).one()
-    return Login(row.user_id, row.name, row.password_hash, row.locked)
+    return Login(row.user_id, row.name, row.password_hash, row.locked, row.verified)
 
 
 def note_login(session: Session, email: str, *, good: bool) -> bool:

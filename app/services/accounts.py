@@ -128,14 +128,12 @@ def _checked(door: Doorway, signup: Signup) -> tuple[str, dict[str, str]]:
     return email, problems
 
 
-def sign_up(
-    door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin, verified: bool = False
-) -> tuple[Unit, SignIn]:
-    """Make a person and a tenant (14 days of professional), and sign the person in. The caller commits the unit.
+def sign_up(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin, verified: bool = False) -> Unit:
+    """Make a person and a tenant (14 days of professional). The caller commits the unit.
 
-    The address is confirmed by a mail, unless it is `verified`. Raises Invalid with a word for each field that will not
-    do; nothing is kept then. Raises AddressInUse where the address has an account; the caller commits the doorway, so
-    that its holder gets a mail.
+    Nobody signs in before the address is confirmed by a mail, unless it is `verified`. Raises Invalid with a word for
+    each field that will not do; nothing is kept then. Raises AddressInUse where the address has an account; the caller
+    commits the doorway, so that its holder gets a mail.
     """
     email, problems = _checked(door, signup)
     if problems:
@@ -159,8 +157,7 @@ def sign_up(
     placement = Placement(tenant_id, Isolation.ROW, "shared", None, 1)
     unit = door.found(Entry(tenant_id, placement, actor), Home.ACCOUNT)
     _write_tenant(unit, signup, user_id, email, master_key)
-    token = open_session_for(door, user_id, origin)
-    return unit, SignIn(token, user_id, signup.slug)
+    return unit
 
 
 def _write_tenant(unit: Unit, signup: Signup, user_id: UUID, email: str, master_key: bytes) -> None:
@@ -195,8 +192,8 @@ def _write_tenant(unit: Unit, signup: Signup, user_id: UUID, email: str, master_
 def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> SignIn | PendingSignIn:
     """Open a session, or begin a sign-in that waits for the person's second factor.
 
-    Raises Unauthenticated alike for an unknown address and a wrong password, and TooManyRequests. The caller commits
-    the doorway in either case, so that failures are counted.
+    Raises Unauthenticated alike for an unknown address, one that nobody confirmed and a wrong password, and
+    TooManyRequests. The caller commits the doorway in either case, so that failures are counted.
     """
     user_id, address = check_credentials(door, email, password, origin=origin)
     held = factors.factors_of(door.session, user_id)
@@ -221,8 +218,10 @@ def check_credentials(door: Doorway, email: str, password: str, *, origin: Origi
     if login.locked:
         raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
     matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash or _decoy())
-    if login.user_id is None or login.password_hash is None or not matches:
+    if login.user_id is None or login.password_hash is None or not matches or not login.verified:
         count_failure(door, address, origin)
+        if login.user_id is not None and matches:
+            mails.request(door, "verification", address, user_id=login.user_id, client=origin.address)
         raise Unauthenticated("The address or the password is wrong.")
     if crypto.needs_rehash(login.password_hash):
         directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))

@@ -5,14 +5,14 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.core import crypto
-from app.core.errors import Invalid, NotFound
-from app.db import people
+from app.core.errors import Invalid, NotFound, TooManyRequests
+from app.db import directory, people
 from app.db.people import Confirmed
 from app.db.units import Doorway
 from app.models.accounts import Membership
 from app.services import audit, mails
-from app.services.accounts import Origin, normal_email
-from app.services.passwords import password_problem
+from app.services.accounts import Origin, PendingSignIn, SignIn, count_failure, normal_email, sign_in
+from app.services.passwords import LONGEST_PASSWORD, password_problem
 from app.tenancy.actors import Actor, ActorKind
 
 EMAIL_CHANGES = ("email-old", "email-new")
@@ -27,17 +27,25 @@ def look(door: Doorway, token: str, purpose: str) -> str:
     return email
 
 
-def request_verification(door: Doorway, email: str, user_id: UUID, *, origin: Origin) -> bool:
-    """Mail the link that confirms an address once more. False where there were too many mails."""
-    return mails.request(door, "verification", email, user_id=user_id, client=origin.address)
+def verify(door: Doorway, token: str, password: str, *, origin: Origin) -> SignIn | PendingSignIn:
+    """Mark the address as its person's, and sign them in; `password` is the one they chose when they signed up.
 
-
-def verify(door: Doorway, token: str, *, origin: Origin) -> None:
-    """Mark the address as its person's. Raises NotFound."""
+    Whoever holds the mailbox but did not sign up does not know it: nobody confirms an account that another made in
+    their name. Raises NotFound for a link that is not in force; Invalid for another password, and TooManyRequests: the
+    caller commits the doorway then, so that failures are counted, and the link stays in force.
+    """
+    email = look(door, token, "verification")
+    login = directory.find_login(door.session, email)
+    if login.locked:
+        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    if login.password_hash is None or not crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash):
+        count_failure(door, email, origin)
+        raise Invalid(fields={"password": "not the password that was chosen when signing up"})
     user_id = people.redeem_verification(door.session, crypto.token_hash(token))
     if user_id is None:
         raise NotFound(GONE)
     _note(door, user_id, "email.verify", origin)
+    return sign_in(door, email, password, origin=origin)
 
 
 def unlock(door: Doorway, token: str, *, origin: Origin) -> None:

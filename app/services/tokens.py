@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.core import crypto
-from app.core.errors import Conflict, Invalid, PermissionDenied, Unauthenticated
+from app.core.errors import Conflict, Invalid, Unauthenticated
 from app.db import directory, people, tokens
 from app.db.directory import TenantChoice, Visitor
 from app.db.units import Doorway, Home, Unit
@@ -20,12 +20,6 @@ from app.services.signing_keys import PublicKeys, Signer
 
 REFRESH_LASTS = timedelta(days=7)
 FAMILY_LASTS = timedelta(days=90)
-
-
-class AddressUnverified(PermissionDenied):
-    """The password was right, but nobody has opened the link that was mailed to the address."""
-
-    code, title = "address-unverified", "Confirm your address first"
 
 
 class TenantNotChosen(Conflict):
@@ -62,12 +56,10 @@ def register(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin
     The caller commits the unit, or else the doorway. Raises Invalid as accounts.sign_up does.
     """
     try:
-        unit, signed_in = accounts.sign_up(door, signup, master_key=master_key, origin=origin)
+        return accounts.sign_up(door, signup, master_key=master_key, origin=origin)
     except AddressInUse:
         tokens.hold_slug(door.session, signup.slug)
         return None
-    accounts.sign_out(door, signed_in.token)
-    return unit
 
 
 def sign_in(
@@ -83,8 +75,8 @@ def sign_in(
     """Begin a family for one of the person's tenants: the one called `slug`, or the only one.
 
     The caller commits the unit. Raises Unauthenticated, TooManyRequests, WrongCode and FactorRequired as
-    sign_ins.sign_in_at_once does (the caller commits the doorway then); AddressUnverified, TenantNotChosen with the
-    tenants there are, Invalid for a tenant that is none of them, and what entrances.enter_tenant raises.
+    sign_ins.sign_in_at_once does (the caller commits the doorway then); TenantNotChosen with the tenants there are,
+    Invalid for a tenant that is none of them, and what entrances.enter_tenant raises.
     """
     signed_in = sign_ins.sign_in_at_once(door, email, password, code, master_key=installation.master_key, origin=origin)
     hashed = crypto.token_hash(signed_in.token)
@@ -92,8 +84,6 @@ def sign_in(
     visitor = directory.begin_session(door.session, hashed, chosen)
     if visitor is None or visitor.tenant is None:
         raise Unauthenticated("The session has ended.")
-    if not visitor.verified:
-        raise AddressUnverified("Open the link that was mailed to your address, then sign in.")
     signer = signing_keys.signer(door.session, installation.master_key)
     refresh = crypto.new_credential("refresh")
     tokens.begin_family(

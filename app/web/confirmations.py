@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from app.core.errors import TooManyRequests
-from app.services import confirmations, profiles
+from app.services import confirmations
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import sessions
-from app.web.routing import Doorway, personal_page, public_page
+from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("confirmations", __name__)
-RULE = "/<any('verification', 'unlock', 'email-old', 'email-new'):purpose>/<token>"
+RULE = "/<any('unlock', 'email-old', 'email-new'):purpose>/<token>"
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,6 @@ class Page:
 
 
 PAGES = {
-    "verification": Page(
-        "Confirm your e-mail address", "{email} is the address of your account.", "Confirm the address"
-    ),
     "unlock": Page("Unlock sign-in", "Failed attempts to sign in as {email} are forgotten.", "Unlock sign-in"),
     "email-old": Page("Leave this address", "Your account will no longer use {email}.", "Confirm the change"),
     "email-new": Page("Use this address", "Your account will use {email} from then on.", "Confirm the address"),
@@ -44,10 +40,7 @@ def show(door: Doorway, purpose: str, token: str) -> str:
 @public_page(blueprint, RULE, methods=("POST",))
 def redeem(door: Doorway, purpose: str, token: str) -> Response:
     """Do what the page said."""
-    if purpose == "verification":
-        confirmations.verify(door, token, origin=origin())
-        flash("The address is confirmed.", "good")
-    elif purpose == "unlock":
+    if purpose == "unlock":
         confirmations.unlock(door, token, origin=origin())
         flash("Sign-in is unlocked.", "good")
     else:
@@ -59,15 +52,4 @@ def redeem(door: Doorway, purpose: str, token: str) -> Response:
         )
     if sessions.visitor() is None:
         return redirect(url_for("logins.new"), 303)
-    return redirect(url_for("landings.show" if purpose == "verification" else "profiles.show"), 303)
-
-
-@personal_page(blueprint, "/verification", methods=("POST",))
-def resend(door: Doorway) -> Response:
-    """Mail the link once more."""
-    account = profiles.account_of(door, sessions.token())
-    if account.verified_at is None:
-        if not confirmations.request_verification(door, account.email, account.user_id, origin=origin()):
-            raise TooManyRequests("Several mails went to this address within the hour. Look among unwanted mail.")
-        flash(f"A link is on its way to {account.email}.", "good")
-    return redirect(url_for("landings.show"), 303)
+    return redirect(url_for("profiles.show"), 303)

@@ -18,6 +18,7 @@ NOUNS: tuple[str, ...] = (
     "sign_ons",
     "resets",
     "confirmations",
+    "verifications",
     "profiles",
     "mailboxes",
     "tenants",

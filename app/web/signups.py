@@ -1,16 +1,15 @@
 """Signing up: a person and a tenant in one go."""
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, render_template, request
 from wtforms import PasswordField, StringField
 
 from app.core.errors import Invalid
-from app.services import accounts
-from app.services.accounts import AddressInUse, Signup
+from app.services import accounts, tokens
+from app.services.accounts import Signup
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import sessions
+from app.serving.timing import level_off
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("signups", __name__)
@@ -27,28 +26,28 @@ class SignupForm(Form):
 
 
 @public_page(blueprint, "/signup")
-def new(_door: Doorway) -> Response | str:
+def new(_door: Doorway) -> str:
     return _form(SignupForm())
 
 
 @public_page(blueprint, "/signup", methods=("POST",))
-def create(door: Doorway) -> Response | tuple[str, int]:
-    """Make the tenant, sign in, and go to its overview; for an address that has an account, a mail says so."""
+def create(door: Doorway) -> tuple[str, int]:
+    """Make the tenant and mail the link that leads into it, or tell the holder of an address that has an account.
+
+    Both are answered alike, and neither sooner than the other.
+    """
     form = SignupForm()
     if not form.validate():
         return _form(form), 422
     typed = Signup(*(form[n].data or "" for n in ("company", "slug", "name", "email", "password")))
     try:
-        unit, sign_in = accounts.sign_up(door, typed, master_key=runtime().master_key, origin=origin())
-    except AddressInUse:
-        return render_template("signups/sent.html"), 202
+        unit = tokens.register(door, typed, master_key=runtime().master_key, origin=origin())
     except Invalid as error:
         form.blame(error)
         return _form(form), 422
-    unit.commit()
-    sessions.begin(sign_in)
-    session["slug"] = typed.slug
-    return redirect(url_for("overviews.show", slug=typed.slug), 303)
+    (unit or door).commit()
+    level_off()
+    return render_template("signups/sent.html"), 202
 
 
 @public_page(blueprint, "/signup/slug")

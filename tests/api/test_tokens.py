@@ -11,14 +11,14 @@ from flask.testing import FlaskClient
 from joserfc.jwk import KeySet
 from joserfc.jwt import decode
 
-from app.db.units import Home
+from app.db.units import Home, Units
 from app.services import accounts, audit, memberships, profiles, usage
 from app.services.accounts import SignIn
 from tests.api.test_routing import assert_problem
 from tests.peers.apps import add_app
 from tests.peers.bearers import Bearer, add_owner, change_directory, confirm_address
 from tests.peers.programs import Program
-from tests.peers.tenants import ORIGIN, Made
+from tests.peers.tenants import ORIGIN, Made, make_tenant
 from tests.plugins.servers import Database
 
 ME = "/api/v1/auth/me"
@@ -94,9 +94,9 @@ def test_a_wrong_password_is_counted_like_the_pages(bearer: Callable[..., Bearer
     assert_problem(caller.login(), 429, "too-many-requests")
 
 
-def test_an_unverified_address_gets_no_tokens(client: FlaskClient, base_url: str, tenant: Made) -> None:
-    """The right password of an address that nobody has confirmed is 403."""
-    assert_problem(Bearer(client, base_url, tenant).login(), 403, "address-unverified")
+def test_an_unverified_address_gets_no_tokens(client: FlaskClient, base_url: str, units: Units) -> None:
+    """The right password of an address that nobody has confirmed is answered like a wrong one."""
+    assert_problem(Bearer(client, base_url, make_tenant(units, verified=False)).login(), 401, "unauthenticated")
 
 
 def test_several_tenants_want_one_named(

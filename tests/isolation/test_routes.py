@@ -33,7 +33,6 @@ PUBLIC = {
     "api_references.document": "describes the API, the same for everybody",
     "api_references.page": "describes the API, the same for everybody",
     "confirmations.redeem": "does what the token of a mailed link is for, whoever sends it",
-    "confirmations.resend": "mails the link to whoever is signed in, by the session alone",
     "confirmations.show": "says what the token of a mailed link is for",
     "api_signups.register": "signing up; the same answer for every address",
     "api_signups.register_organization": "signing up; the same answer for every address",
@@ -121,6 +120,8 @@ PUBLIC = {
     "sign_ons.new": "asks for the address whose provider is meant",
     "sign_ons.signed_out": "back from the provider, the same for everybody",
     "signups.create": "signing up",
+    "verifications.create": "confirms an address, by the token of a mailed link and the password",
+    "verifications.show": "says what the token of a mailed link is for",
     "signups.new": "signing up",
     "signups.slug": "tells whether a slug is free, as signing up itself does",
     **dict.fromkeys(

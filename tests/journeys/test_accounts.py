@@ -1,26 +1,14 @@
 """A person's path: signing up, confirming the address, forgetting the password, being signed out page."""
 
-import time
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.peers.browsers import window
 from tests.peers.consoles import Console
+from tests.peers.mailboxes import confirm, follow
 
 pytestmark = pytest.mark.browser
 EMAIL, FIRST, SECOND = "ada@example.com", "the grey cat sleeps on the stove", "the stove is cold since Tuesday"
-
-
-def follow(console: Console, page: Page, subject: str) -> None:
-    """Open the newest message with this subject in the mailbox, and follow its link."""
-    deadline = time.monotonic() + 30
-    page.goto(f"{console.address}/mailbox")
-    while not page.get_by_role("link", name=subject).count() and time.monotonic() < deadline:
-        page.wait_for_timeout(300)
-        page.get_by_role("link", name="Look again").click()
-    page.get_by_role("link", name=subject).first.click()
-    page.locator(".letter a[href^='http']").first.click()
 
 
 def test_from_signing_up_to_a_new_password(console: Console, browser: Browser) -> None:
@@ -36,7 +24,7 @@ def test_from_signing_up_to_a_new_password(console: Console, browser: Browser) -
 
 
 def sign_up_and_confirm(console: Console, page: Page) -> None:
-    """Land in the tenant, where a banner stands until the mailed link's form is sent."""
+    """Come into the tenant by the mailed link and the password."""
     page.goto(f"{console.address}/signup")
     page.get_by_label("Company").fill("Northwind Traders")
     page.get_by_label("Short name").fill("northwind")
@@ -44,13 +32,8 @@ def sign_up_and_confirm(console: Console, page: Page) -> None:
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password").fill(FIRST)
     page.get_by_role("button", name="Create account").click()
+    confirm(console, page, EMAIL, FIRST)
     expect(page).to_have_url(f"{console.address}/t/northwind/")
-    expect(page.get_by_text("open the link that we mailed you")).to_be_visible()
-
-    follow(console, page, "Confirm your e-mail address")
-    page.get_by_role("button", name="Confirm the address").click()
-    expect(page.get_by_text("The address is confirmed.")).to_be_visible()
-    expect(page.get_by_text("open the link that we mailed you")).to_have_count(0)
 
 
 def set_another_password(console: Console, page: Page) -> None:

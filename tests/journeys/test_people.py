@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.journeys.test_accounts import follow
 from tests.peers.browsers import window
 from tests.peers.consoles import Console
+from tests.peers.mailboxes import confirm, follow
 
 pytestmark = pytest.mark.browser
 OWNER, GUEST, PASSWORD = "olive@example.com", "gus@example.com", "the ferry leaves at a quarter past"
@@ -31,6 +31,7 @@ def sign_up(console: Console, page: Page) -> None:
         page.get_by_label(label).fill(text)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account").click()
+    confirm(console, page, OWNER, PASSWORD)
     expect(page).to_have_url(f"{console.address}/t/ferry/")
 
 

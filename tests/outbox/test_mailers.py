@@ -17,7 +17,7 @@ from app.services import confirmations, mails
 from tests.peers.authorities import Authority, Issue
 from tests.peers.letters import Letters, text_of
 from tests.peers.smtp import SmtpPeer
-from tests.peers.tenants import Made
+from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database
 from tests.services.test_accounts import somewhere
 
@@ -26,6 +26,12 @@ from tests.services.test_accounts import somewhere
 def authority() -> Authority:
     """An authority that our client trusts."""
     return Authority()
+
+
+@pytest.fixture
+def tenant(units: Units) -> Made:
+    """A tenant whose owner is due a mail: the link that confirms the address."""
+    return make_tenant(units, verified=False)
 
 
 @pytest.fixture
@@ -125,7 +131,7 @@ def test_what_comes_twice_is_the_same_message(
         mail_id = due(postgres_server, tenant.email)[0][0]
         token = mails.mail_token(mail_id, settings())
         with units.identify() as door:
-            confirmations.verify(door, token, origin=somewhere())
+            confirmations.verify(door, token, tenant.password, origin=somewhere())
             door.commit()
         hurry(postgres_server, tenant.email)
         post.send()
@@ -135,7 +141,7 @@ def test_what_comes_twice_is_the_same_message(
         assert f"/verification/{token}" in text_of(first, kind)
         assert text_of(first, kind) == text_of(second, kind)
     with units.identify() as door, pytest.raises(confirmations.NotFound):
-        confirmations.verify(door, token, origin=somewhere())
+        confirmations.verify(door, token, tenant.password, origin=somewhere())
 
 
 def test_a_recipient_that_is_refused_is_given_up(

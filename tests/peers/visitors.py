@@ -2,10 +2,16 @@
 
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 from flask import Flask
 from werkzeug.test import TestResponse
+
+from app.core.crypto import new_token, token_hash
+from app.core.settings import settings
+from app.db import people
+from app.db.opening import open_units
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -37,16 +43,40 @@ class Person:
         """Return the address of a page of the person's own tenant."""
         return f"/t/{self.slug}{path}"
 
-    def sign_up(self, company: str = "Acme & Söhne") -> "Person":
-        """Sign a new company up; the person is its owner."""
+    def sign_up(self, company: str = "Acme & Söhne", *, confirmed: bool = True) -> "Person":
+        """Sign a new company up; the person is its owner, and has followed the mailed link unless told not to."""
         mark = secrets.token_hex(4)
         self.slug, self.email, self.password = f"v-{mark}", f"v-{mark}@example.com", secrets.token_urlsafe(16)
         self.get("/signup")
         form = {"company": company, "slug": self.slug, "name": "Vera", "email": self.email, "password": self.password}
         answer = self.post("/signup", dict(form))
+        assert answer.status_code == 202, answer.text
+        return self.confirm(mailed_link(self.email)) if confirmed else self
+
+    def confirm(self, link: str) -> "Person":
+        """Follow the mailed link, and come in by the password."""
+        self.get(link)
+        answer = self.post(link, {"password": self.password})
         assert answer.status_code == 303, answer.text
         return self
 
     def _remember(self, answer: TestResponse) -> None:
         if answer.mimetype == "text/html" and (found := TOKEN.search(answer.text)):
             self.token = unescape(found.group(1))
+
+
+def mailed_link(email: str) -> str:
+    """Return the path of a link that confirms the address, as the worker makes it when it mails one."""
+    url = settings().database_worker_url
+    assert url is not None
+    units = open_units(settings(), url.get_secret_value())
+    token = new_token()
+    with units.identify() as door:
+        found = people.find_person(door.session, email)
+        assert found is not None
+        people.issue_token(
+            door.session, token_hash(token), "verification", found[0], email, datetime.now(UTC) + timedelta(hours=1)
+        )
+        door.commit()
+    units.engines.dispose()
+    return f"/verification/{token}"

@@ -40,8 +40,7 @@ def sign_up(units: Units, email: str, slug: str, name: str = "Nina") -> None:
         signup = Signup("Acme", slug, name, email, "a sentence nobody guesses")
         master = decode_key(settings().master_key.get_secret_value())
         try:
-            unit, _ = accounts.sign_up(door, signup, master_key=master, origin=somewhere())
-            unit.commit()
+            accounts.sign_up(door, signup, master_key=master, origin=somewhere()).commit()
         except AddressInUse:
             door.commit()
             raise

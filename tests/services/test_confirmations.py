@@ -5,11 +5,12 @@ from sqlalchemy import select, text
 
 from app.core import crypto
 from app.core.errors import Invalid, NotFound, Unauthenticated
+from app.db import directory
 from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, Membership
 from app.services import accounts, confirmations, entrances, profiles
 from tests.peers.letters import Letters
-from tests.peers.tenants import Made
+from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database
 from tests.services.test_accounts import attempt, somewhere
 
@@ -33,23 +34,26 @@ def token_of(letters: Letters, address: str) -> str:
     return letters.link(address).rsplit("/", 1)[1]
 
 
-def test_a_verification_link_works_once(units: Units, tenant: Made, letters: Letters) -> None:
-    """Looking changes nothing; redeeming marks the address; a second time finds nothing."""
-    session, token = sign_in(units, tenant), token_of(letters, tenant.email)
+def test_a_verification_link_works_once(units: Units, letters: Letters) -> None:
+    """Looking changes nothing, another's password neither; the right one marks the address and signs in, once."""
+    made = make_tenant(units, verified=False)
+    token = token_of(letters, made.email)
     with units.identify() as door:
         for _ in range(2):
-            assert confirmations.look(door, token, "verification") == tenant.email
-        assert profiles.account_of(door, session).verified_at is None
-        confirmations.verify(door, token, origin=somewhere())
-        assert profiles.account_of(door, session).verified_at is not None
+            assert confirmations.look(door, token, "verification") == made.email
+        with pytest.raises(Invalid):
+            confirmations.verify(door, token, "another sentence", origin=somewhere())
+        assert not directory.find_login(door.session, made.email).verified
+        begun = confirmations.verify(door, token, made.password, origin=somewhere())
+        assert profiles.account_of(door, begun.token).verified_at is not None
         with pytest.raises(NotFound):
-            confirmations.verify(door, token, origin=somewhere())
+            confirmations.verify(door, token, made.password, origin=somewhere())
         door.commit()
 
 
-def test_a_token_serves_its_purpose_alone(units: Units, tenant: Made, letters: Letters) -> None:
+def test_a_token_serves_its_purpose_alone(units: Units, letters: Letters) -> None:
     """A verification's token resets, unlocks and changes nothing."""
-    token = token_of(letters, tenant.email)
+    token = token_of(letters, make_tenant(units, verified=False).email)
     with units.identify() as door:
         for refused in (
             lambda: confirmations.reset_password(door, token, NEW, origin=somewhere()),

@@ -18,6 +18,7 @@ from app.core.permissions import Permission
 from app.web.agents import device
 from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
+from app.web.verifications import VerificationForm
 from tests.web import (
     factor_pages,
     key_pages,
@@ -88,7 +89,6 @@ APART = {
     "resets.new": "/reset",
     "resets.create": "/reset/",
     "resets.update": "/reset/<token>",
-    "confirmations.resend": "/verification",
     **people_pages.APART,
     "profiles.show": "/account",
     "profiles.name": "/account/name",
@@ -283,15 +283,19 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "confirmation": (
         "confirmations/show.html",
         lambda: {
-            "page": Row(title="Confirm your e-mail address", text="{email} is yours.", verb="Confirm the address"),
+            "page": Row(title="Unlock sign-in", text="Failures of {email} are forgotten.", verb="Unlock sign-in"),
             "email": s.PERSON.email,
             "form": FlaskForm(),
         },
     ),
+    "verification": (
+        "verifications/show.html",
+        lambda: {"form": _invalid(VerificationForm), "email": s.PERSON.email},
+    ),
     "account": ("profiles/show.html", lambda: _account(s.ACCOUNT_EVENTS, s.SESSIONS)),
     "account-new": (
         "profiles/show.html",
-        lambda: _account([], s.SESSIONS[:1], verified_at=None, new_email="ada@new.example", new_confirmed=True),
+        lambda: _account([], s.SESSIONS[:1], new_email="ada@new.example", new_confirmed=True),
     ),
     "account-name": ("profiles/name.html", lambda: {"form": NameForm(formdata=None)}),
     "account-password": ("profiles/password.html", lambda: {"form": _invalid(ChangeForm)}),

@@ -32,36 +32,50 @@ def owner(elsewhere: Callable[[], Person]) -> Person:
     return elsewhere().sign_up()
 
 
-def test_a_newcomer_is_asked_to_confirm_until_done(owner: Person, letters: Letters) -> None:
-    """The banner stands on each page until the link's form is sent; opening the link changes nothing."""
-    assert "open the link that we mailed you" in owner.get(owner.at("/")).text
-    link = letters.link(owner.email)
-    assert "Confirm the address" in owner.get(link).text
-    assert "open the link that we mailed you" in owner.get(owner.at("/scans")).text
-    owner.get(link)
-    assert owner.post(link).location == "/"
-    page = owner.get(owner.at("/"))
-    assert "The address is confirmed." in page.text and "open the link that we mailed you" not in page.text
-    assert owner.get(link).status_code == 404
+def test_a_newcomer_comes_in_by_the_link_and_the_password(elsewhere: Callable[[], Person], letters: Letters) -> None:
+    """Signing up opens no session; opening the link changes nothing; its form takes the password, and works once."""
+    newcomer = elsewhere().sign_up(confirmed=False)
+    assert newcomer.get("/tenants").status_code == 303
+    link = letters.link(newcomer.email)
+    for _ in range(2):
+        assert "Confirm the address" in newcomer.get(link).text
+    assert newcomer.post(link, {"password": "another sentence altogether"}).status_code == 422
+    assert newcomer.get("/tenants").status_code == 303
+    newcomer.confirm(link)
+    assert "The address is confirmed." in newcomer.get(newcomer.at("/")).text
+    assert newcomer.get(link).status_code == 404
 
 
-def test_the_link_is_mailed_again_within_bounds(owner: Person, letters: Letters) -> None:
-    """Two more mails within the hour, then 429."""
-    owner.get(owner.at("/"))
-    assert [owner.post("/verification").status_code for _ in range(3)] == [303, 303, 429]
-    assert len(letters.to(owner.email)) == 3
+def test_an_address_that_nobody_confirmed_signs_in_like_an_unknown_one(
+    elsewhere: Callable[[], Person], letters: Letters
+) -> None:
+    """The right password gets the words of a wrong one, and the link once more, within bounds."""
+    newcomer = elsewhere().sign_up(confirmed=False)
+    answers = []
+    for email in (newcomer.email, f"x{newcomer.email}"):
+        newcomer.get("/login")
+        answer = newcomer.post("/login", {"email": email, "password": newcomer.password})
+        answers.append((answer.status_code, "The address or the password is wrong." in answer.text))
+    assert answers == [(422, True), (422, True)]
+    assert len(letters.to(newcomer.email)) == 2
 
 
 def test_signing_up_again_says_the_same_as_any_mail_page(
     owner: Person, elsewhere: Callable[[], Person], letters: Letters
 ) -> None:
-    """A known address leads to "Check your mail": no word of an account, no session, and a mail to its holder."""
+    """Known and unknown get the very same page, no session, a slug that is taken then, and each a mail."""
     other = elsewhere()
-    other.get("/signup")
-    form = {"company": "X", "slug": f"{owner.slug}-x", "name": "Eve", "email": owner.email, "password": NEW}
-    answer = other.post("/signup", dict(form))
-    assert answer.status_code == 202 and "Check your mail" in answer.text
-    assert owner.email not in answer.text and "account" not in answer.text
+    pages = []
+    for number, email in enumerate((owner.email, f"x{owner.email}")):
+        slug = f"{owner.slug}-{number}"
+        other.get("/signup")
+        form = {"company": "X", "slug": slug, "name": "Eve", "email": email, "password": NEW}
+        answer = other.post("/signup", dict(form))
+        assert answer.status_code == 202 and "Check your mail" in answer.text
+        assert "Taken" in other.get(f"/signup/slug?slug={slug}").text
+        pages.append(answer.text)
+    assert pages[0] == pages[1]
+    assert owner.email not in pages[0] and "account" not in pages[0]
     assert other.get("/tenants").status_code == 303
     assert letters.last(owner.email)["Subject"] == "You already have an account"
 
@@ -111,7 +125,7 @@ def test_ones_account_asks_who_one_is(owner: Person, elsewhere: Callable[[], Per
 
 
 @pytest.mark.parametrize(
-    "path", ["/verification", "/account/sessions/end", "/account/name", "/account/email/withdrawal"]
+    "path", ["/account/sessions/end", "/account/name", "/account/email/withdrawal"]
 )
 def test_acts_on_an_account_ask_who_one_is(owner: Person, elsewhere: Callable[[], Person], path: str) -> None:
     """A POST without a session changes nothing."""
@@ -218,11 +232,13 @@ def test_the_mailbox_shows_mail_in_development(
     visitor = Person(app, settings().base_url.replace("http://", "https://"))
     visitor.client.environ_base["REMOTE_ADDR"] = f"198.51.{random.randrange(256)}.{random.randrange(256)}"
     assert "No mail yet" in visitor.get("/mailbox").text
-    visitor.sign_up()
+    visitor.sign_up(confirmed=False)
     link = letters.link(visitor.email)
+    visitor.confirm(link)
     page = visitor.get("/mailbox").text
     assert visitor.email in page
-    assert 'href="/mailbox"' in visitor.get(visitor.at("/")).text
+    visitor.get("/reset")
+    assert 'href="/mailbox"' in visitor.post("/reset", {"email": visitor.email}).text
     where = next(p.split('"')[0] for p in page.split('href="/mailbox/')[1:] if visitor.email in p.split("</tr>")[0])
     assert f'{link}"' in visitor.get(f"/mailbox/{where}").text
     assert visitor.get("/mailbox/00000000-0000-0000-0000-000000000000").status_code == 404

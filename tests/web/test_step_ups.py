@@ -40,7 +40,7 @@ def aged(newcomer: Callable[[], Person], postgres_server: Database) -> Person:
     made = newcomer()
     made.client.environ_base["REMOTE_ADDR"] = f"2001:db8:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
     made.sign_up()
-    made.get("/account")
+    made.get(made.at("/"))
     with psycopg.connect(postgres_server.superuser, autocommit=True) as connection:
         connection.execute(
             "UPDATE auth.sessions SET confirmed_at = confirmed_at - interval '1 hour' "
