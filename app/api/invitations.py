@@ -118,6 +118,9 @@ def resend(unit: Unit, invitation_id: UUID) -> InvitationView:
     Permission.PEOPLE_READ,
     answer=InvitationView,
     home=Home.ACCOUNT,
+    tagged=True,
+    current=show,
+    held=Invitation,
 )
 def revoke(unit: Unit, invitation_id: UUID) -> InvitationView:
     """Void an invitation and its link."""

@@ -109,7 +109,18 @@ def show(unit: Unit, key_id: UUID) -> KeySummary:
     return _told(unit, [api_keys.get_key(unit, key_id)])[0]
 
 
-@resource(blueprint, "DELETE", "/api-keys/<key_id>", Permission.KEYS_WRITE, answer=KeySummary, home=Home.ACCOUNT)
+@resource(
+    blueprint,
+    "DELETE",
+    "/api-keys/<key_id>",
+    Permission.KEYS_WRITE,
+    Permission.KEYS_READ,
+    answer=KeySummary,
+    tagged=True,
+    home=Home.ACCOUNT,
+    current=show,
+    held=ApiKey,
+)
 def revoke(unit: Unit, key_id: UUID) -> KeySummary:
     """Revoke a key from the next request on; it stays on record. A second time changes nothing."""
     return _told(unit, [api_keys.revoke_key(unit, key_id)])[0]

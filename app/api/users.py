@@ -75,7 +75,16 @@ def index(unit: Unit, query: UserQuery) -> UserPage:
     return UserPage(items=[_told(member) for member in page.rows], next_cursor=page.next_cursor)
 
 
-@resource(blueprint, "GET", "/users/<user_id>", Permission.PEOPLE_READ, answer=UserView, home=Home.ACCOUNT, tagged=True)
+@resource(
+    blueprint,
+    "GET",
+    "/users/<user_id>",
+    Permission.PEOPLE_READ,
+    answer=UserView,
+    home=Home.ACCOUNT,
+    tagged=True,
+    aliases=("/orgs/me/users/<user_id>",),
+)
 def show(unit: Unit, user_id: UUID) -> UserView:
     """Show a member."""
     return _told(memberships.get_member(unit, user_id))

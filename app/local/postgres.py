@@ -27,7 +27,7 @@ ROOTLESS_USER = "pgserver"
 
 _SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "200",
+    "max_connections": "400",
     "unix_socket_permissions": "0700",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",

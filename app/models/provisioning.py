@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home
@@ -78,3 +79,4 @@ class ProvisionedGroupMember(Identified, Table):
 
     group_id: Mapped[UUID]
     person_id: Mapped[UUID]
+    added_at: Mapped[datetime] = mapped_column(server_default=func.now())

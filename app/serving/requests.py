@@ -15,6 +15,7 @@ from app.services.accounts import Origin
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 QUIET = frozenset({"/health", "/ready", "/metrics"})
 log = structlog.get_logger("sentinel.request")
 
@@ -56,7 +57,8 @@ def _refuse_nul() -> None:
     """Refuse NUL, which Postgres keeps in no text: nothing has such an address, and no browser sends such a form."""
     if "\0" in request.path:
         raise NotFound()
-    given = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    form = request.form.items(multi=True) if request.mimetype in FORMS else ()
+    given = [*request.args.items(multi=True), *form]
     if any("\0" in part for pair in given for part in pair):
         raise MalformedRequest("A NUL character is accepted nowhere.")
 

@@ -17,7 +17,7 @@ from app.services.sign_ons import Way
 from app.services.trials import Trial
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
-from app.web.routing import View, afresh, tenant_blueprint, tenant_page
+from app.web.routing import View, afresh, give_up, tenant_blueprint, tenant_page
 from app.web.sign_ons import browser, depart, reach
 
 blueprint = tenant_blueprint("connections", __name__)
@@ -80,7 +80,7 @@ def save(unit: Unit) -> Response | tuple[str, int]:
     if not form.validate():
         return _page(unit, form=form), 422
     connections.get_connection(unit)
-    unit.commit()
+    give_up(unit)
     try:
         issuer = _checked_issuer(form.issuer.data or "")
         with afresh(unit) as again:
@@ -135,7 +135,7 @@ def try_out(unit: Unit) -> Response:
     base_url = runtime().settings.base_url
     client = connections.client_of(unit, found, base_url, trial=True)
     way = Way(found.id, unit.tenant_id, g.tenant.slug, "your provider", client)
-    unit.commit()
+    give_up(unit)
     with afresh(unit) as again:
         try:
             provider = reach(client.issuer, anew=True)

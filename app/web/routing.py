@@ -103,11 +103,20 @@ def shell() -> Visit:
     return cast(Visit, g.visit)
 
 
+def give_up(unit: Unit) -> None:
+    """End the page's transaction before its answer, so that none is open while somebody else's server is asked.
+
+    What the shell shows is read before; whatever the page reads or writes afterwards it does `afresh`.
+    """
+    shell()
+    unit.commit()
+
+
 @contextmanager
 def afresh(unit: Unit) -> Iterator[Unit]:
     """Go on in a new transaction, as the same actor in the same tenant; the caller commits it.
 
-    For a page that gave its transaction up (`unit.commit()`) while it waited for somebody else's server.
+    For a page that gave its transaction up while it waited for somebody else's server.
     """
     with tenant_scope(unit.tenant_id), runtime().units.open(unit.home, unit.actor) as again:
         yield again

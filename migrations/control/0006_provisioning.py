@@ -46,7 +46,7 @@ def upgrade() -> None:
         "CREATE INDEX ON account.provisioned_groups (tenant_id, created_at, id)",
         *tenant_table(
             "account.provisioned_group_members",
-            """group_id uuid NOT NULL, person_id uuid NOT NULL, UNIQUE (tenant_id, group_id, person_id),
+            """group_id uuid NOT NULL, person_id uuid NOT NULL, added_at timestamptz NOT NULL DEFAULT now(), UNIQUE (tenant_id, group_id, person_id),
                FOREIGN KEY (tenant_id, group_id) REFERENCES account.provisioned_groups (tenant_id, id) ON DELETE CASCADE,
                FOREIGN KEY (tenant_id, person_id) REFERENCES account.provisioned_people (tenant_id, id) ON DELETE CASCADE""",
         ),

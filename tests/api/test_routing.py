@@ -209,6 +209,7 @@ def test_every_id_of_another_tenant_is_404(
     malformed = dict.fromkeys(own, "1%27%20OR%201=1")
     routes = [(method, rule, sample(operation)) for method, rule, operation in operations(app) if "{" in rule]
     assert len(routes) >= 6
+    routes.sort(key=lambda route: route[0] == "DELETE")  # what is gone is not found
     for method, rule, body in routes:
         for ids in (foreign, unknown, malformed):
             problem = assert_problem(mine.ask(method, filled(rule, ids), **body), 404, "not-found")

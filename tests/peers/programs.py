@@ -21,6 +21,7 @@ from app.services.findings import findings_of_scan
 from app.services.usage import list_calls
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from tests.peers.members import stock_people
 from tests.peers.tenants import Made
 
 FAULT = Fault("csp-missing", "No policy", "medium", "no header", "Send one.", "header content-security-policy", 693)
@@ -132,4 +133,7 @@ def stock(made: Made, worker_units: Units, workspace_id: UUID | None = None) -> 
     with made.unit() as unit:
         found = findings_of_scan(unit, scan.id)[0]
     ids = {"asset_id": site.id, "scan_id": scan.id, "finding_id": found.id, "document_id": letter.id}
+    ids["key_id"], _secret = issue(made)
+    people = stock_people(made)
+    ids |= {"user_id": people["user_id"], "invitation_id": people["invitation_id"]}
     return Stock({**ids, "workspace_id": workspace_id or make_workspace(made, f"Aside {scan.id}")})

@@ -124,9 +124,7 @@ def test_ones_account_asks_who_one_is(owner: Person, elsewhere: Callable[[], Per
     assert owner.get(path).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/account/sessions/end", "/account/name", "/account/email/withdrawal"]
-)
+@pytest.mark.parametrize("path", ["/account/sessions/end", "/account/name", "/account/email/withdrawal"])
 def test_acts_on_an_account_ask_who_one_is(owner: Person, elsewhere: Callable[[], Person], path: str) -> None:
     """A POST without a session changes nothing."""
     visitor = elsewhere()

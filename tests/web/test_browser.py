@@ -118,12 +118,12 @@ def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, gall
         seen.page.goto(gallery.page("overview"))
         theme = "document.documentElement.dataset.bsTheme"
         assert seen.page.evaluate(theme) == "dark"
-        seen.page.locator("details.menu summary").click()
+        seen.page.get_by_label("Account of").click()
         seen.page.get_by_role("button", name="Light").click()
         seen.page.goto(gallery.page("scans"))
         assert seen.page.evaluate(theme) == "light"
         seen.page.emulate_media(color_scheme="light")
-        seen.page.locator("details.menu summary").click()
+        seen.page.get_by_label("Account of").click()
         seen.page.get_by_role("button", name="System").click()
         seen.page.emulate_media(color_scheme="dark")
         expect(seen.page.locator("html")).to_have_attribute("data-bs-theme", "dark")
