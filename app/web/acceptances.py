@@ -8,9 +8,9 @@ from app.core.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from app.db.invitations import Invited
 from app.services import acceptances, accounts
 from app.services.acceptances import Newcomer, WrongAccount
+from app.serving.forms import Form
 from app.serving.requests import origin
 from app.web import sessions
-from app.web.forms import Form
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("acceptances", __name__)

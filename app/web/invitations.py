@@ -13,7 +13,7 @@ from app.core.permissions import Permission, Role
 from app.db.units import Home, Unit
 from app.models.accounts import Invitation
 from app.services import authorities, invitations
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.listings import ROWS, listing
 from app.web.people import role_choices
 from app.web.routing import tenant_blueprint, tenant_page

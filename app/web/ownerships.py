@@ -11,7 +11,7 @@ from app.core.errors import Conflict, Invalid, TooManyRequests
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services import memberships, ownerships
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("ownerships", __name__)

@@ -15,8 +15,8 @@ from app.db.units import Home, Unit
 from app.models.accounts import Membership
 from app.services import authorities, explanations, extras, invitations, memberships
 from app.services.access import may
+from app.serving.forms import Form
 from app.serving.words import words
-from app.web.forms import Form
 from app.web.listings import ROWS, listing
 from app.web.presentation import scope
 from app.web.routing import tenant_blueprint, tenant_page

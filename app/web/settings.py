@@ -9,7 +9,7 @@ from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tenants import Tenant
 from app.services import tenants
-from app.web.forms import Form
+from app.serving.forms import Form
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("settings", __name__)

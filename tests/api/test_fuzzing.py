@@ -1,5 +1,6 @@
 """Requests made from the API's own description: whatever is sent, the answer is one that it promises."""
 
+import os
 from collections.abc import Callable
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from tests.peers.fuzzers import Fuzzer
 from tests.peers.programs import Program, Stock, issue
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
+
+MANY = int(os.environ.get("FUZZ_EXAMPLES", "25"))  # for each kind of request to each operation
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_many_requests_with_every_scope(program: Callable[..., Program], fuzzer:
     caller = program()
     fuzz = fuzzer(caller.tenant, X_API_Key=caller.secret)
     for operation in fuzz.operations():
-        fuzz.ask(operation, examples=200, repeat=False)
+        fuzz.ask(operation, examples=MANY, repeat=False)
 
 
 @pytest.mark.prove
@@ -67,7 +70,7 @@ def test_many_requests_of_a_person(signed_in: Bearer, fuzzer: Callable[..., Fuzz
     for operation in (fuzz := fuzzer(signed_in.made, Authorization=f"Bearer {signed_in.access}")).operations():
         assert signed_in.renew().status_code == 200  # the run is longer than 15 minutes
         fuzz.headers = {"Authorization": f"Bearer {signed_in.access}"}
-        fuzz.ask(operation, examples=200, repeat=False)
+        fuzz.ask(operation, examples=MANY, repeat=False)
 
 
 @pytest.mark.prove
@@ -79,7 +82,7 @@ def test_many_requests_with_one_scope(
     caller = program(scope)
     fuzz = fuzzer(caller.tenant, X_API_Key=caller.secret)
     for operation in fuzz.operations():
-        fuzz.ask(operation, examples=30, repeat=False)
+        fuzz.ask(operation, examples=max(2, MANY // 12), repeat=False)
         needed = operation.definition.raw["x-permissions"]
         if not set(needed) <= {scope}:
             assert not [status for status in fuzz.seen[operation.label] if status < 400], operation.label

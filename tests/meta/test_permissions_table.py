@@ -11,9 +11,6 @@ def test_the_page_is_the_application() -> None:
     assert PAGE.read_text("utf-8") == page(application())
 
 
-COMING = {one for one in Permission if one.split(":")[1] in ("ownership", "people", "plan", "settings", "sign-in")}
-
-
 def test_every_permission_is_somebodys_and_is_asked_for() -> None:
     """Each permission is granted by a role, and some route or service needs it."""
     assert set(Permission) == set().union(*GRANTS.values())
@@ -22,7 +19,7 @@ def test_every_permission_is_somebodys_and_is_asked_for() -> None:
     for view in app.view_functions.values():
         asked |= set(getattr(getattr(view, "operation", None), "permissions", ()))
         asked.add(getattr(view, "permission", None))
-    assert set(Permission) - asked - COMING == set()
+    assert set(Permission) - asked == set()
 
 
 def test_roles_are_steps() -> None:
