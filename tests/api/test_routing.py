@@ -214,7 +214,8 @@ def test_every_id_of_another_tenant_is_404(
         for ids in (foreign, unknown, malformed):
             problem = assert_problem(mine.ask(method, filled(rule, ids), **body), 404, "not-found")
             assert problem["detail"] == "Not found"
-        assert mine.ask(method, filled(rule, own), **body).status_code in (200, 202)
+        if method != "DELETE" or rule.startswith("/api/v1/"):  # at its other address it is gone by then
+            assert mine.ask(method, filled(rule, own), **body).status_code in (200, 202)
 
 
 @pytest.mark.parametrize(
