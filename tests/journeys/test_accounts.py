@@ -53,7 +53,7 @@ def sign_in_and_look(console: Console, page: Page) -> None:
     """Sign in with the new password; the account tells what was done to it."""
     page.get_by_label("E-mail").fill(EMAIL)
     page.get_by_label("Password", exact=True).fill(SECOND)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page).to_have_url(f"{console.address}/t/northwind/")
     page.get_by_label(f"Account of {EMAIL}").click()
     page.get_by_role("link", name="My account").click()

@@ -60,8 +60,10 @@ def console(
         "OUTBOUND_ALLOWED": provider_address,
         "DNS_RESOLVERS": names.address,
     }
-    with tempfile.TemporaryDirectory(prefix="console-") as name, serving(variables, Path(name)) as running:
-        yield running
+    with tempfile.TemporaryDirectory(prefix="console-") as name:
+        mail = {"DEMONSTRATION": "true", "LOCAL_MAIL_DIR": str(Path(name) / "mail")}
+        with serving({**variables, **mail}, Path(name)) as running:
+            yield running
 
 
 def listen(page: Page, console: Console) -> list[str]:

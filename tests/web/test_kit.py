@@ -73,6 +73,7 @@ def test_every_template_is_shown_by_the_gallery() -> None:
     assert whole - used == set()
 
 
+@pytest.mark.xdist_group("built files")
 def test_names_hold_the_hash_of_their_content() -> None:
     """Each built file is named after its content, and its compressed copy holds the same."""
     assets.build_assets()
@@ -86,6 +87,7 @@ def test_names_hold_the_hash_of_their_content() -> None:
         assert b"sourceMappingURL" not in content
 
 
+@pytest.mark.xdist_group("built files")
 def test_a_second_build_does_nothing() -> None:
     """With the same inputs nothing is built again; a missing file is."""
     assets.build_assets()

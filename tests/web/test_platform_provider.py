@@ -12,7 +12,7 @@ from app.db.units import Units
 from tests.peers.apps import add_app
 from tests.peers.federations import onward
 from tests.peers.openid import OpenIdPeer, openid_peer
-from tests.peers.tenants import Made, make_tenant
+from tests.peers.tenants import make_tenant
 from tests.peers.visitors import Person
 
 
@@ -77,10 +77,10 @@ def test_an_account_is_linked_by_its_password_once(
 
 
 def test_an_account_that_has_not_confirmed_its_address_is_not_linked(
-    app: Flask, newcomer: Callable[[], Person], provider: OpenIdPeer, tenant: Made
+    app: Flask, newcomer: Callable[[], Person], provider: OpenIdPeer, units: Units
 ) -> None:
     """Somebody who signed up with another's address is not handed that person's sign-in."""
-    answer = come_in(newcomer(), provider, "sub-x", tenant.email)
+    answer = come_in(newcomer(), provider, "sub-x", make_tenant(units, verified=False).email)
     assert answer.status_code == 403 and "has not confirmed it yet" in answer.text
 
 

@@ -210,7 +210,7 @@ def test_an_account_of_elsewhere_is_joined_and_left_alone(
 
 def test_an_account_that_nobody_confirmed_is_not_joined(directory: Directory, units: Units) -> None:
     """Who signed up with somebody else's address does not come in when that address is provisioned."""
-    squatter = make_tenant(units, domain=directory.domain)
+    squatter = make_tenant(units, domain=directory.domain, verified=False)
     body = directory.user("ada", userName=squatter.email, emails=[{"value": squatter.email, "primary": True}])
     answer = directory.ask("POST", "/Users", body)
     assert answer.status_code == 409 and "confirmed" in answer.json["detail"]
