@@ -10,7 +10,7 @@ ROOTS_NEED = "--no-sandbox"  # Chromium's own sandbox does not start for root, a
 SMALLEST = 40
 TOO_SMALL = """() => [...document.querySelectorAll('a[href],button,input:not([type=hidden]),select,textarea,summary')]
   .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('p,.skip,svg,dd,.notice'))
-  .map(e => [e.outerHTML.slice(0, 120), (e.closest('label.choice') || e).getBoundingClientRect()])
+  .map(e => [e.outerHTML.slice(0, 120), (e.closest('label.choice, label.tick') || e).getBoundingClientRect()])
   .filter(([_, r]) => r.height > 1 && r.height < 39.5).map(([html]) => html)"""
 
 
