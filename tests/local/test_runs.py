@@ -62,7 +62,7 @@ def test_it_answers_stops_and_keeps_the_data(checkout: Callable[[], Path], run: 
     first.wait_for("sign in as")
     first.wait_for("all parts run")
     pids = first.children()
-    assert set(pids) == {"postgres", "temporal", "graph", "target", "web", "worker"}
+    assert set(pids) == {"postgres", "temporal", "graph", "target", "web", "platform", "worker"}
     with psycopg.connect(superuser_url(directory)) as connection:
         connection.execute("CREATE TABLE public.kept AS SELECT 1 AS a")
     assert first.stop() == 0
@@ -134,14 +134,14 @@ def test_what_a_url_configures_is_not_started(
     arcadedb: Bolt,
     secret_variables: dict[str, str],
 ) -> None:
-    """With the three URLs set, a run starts web and worker alone, without demonstration data."""
+    """With the URLs set, a run starts its own three processes alone, without demonstration data."""
     given = settings_of(fresh_database, secret_variables)
     given |= {"TEMPORAL_ADDRESS": temporal_address, "NEO4J_URI": arcadedb.uri, "NEO4J_USER": arcadedb.user}
     given |= {"NEO4J_PASSWORD": arcadedb.password, "NEO4J_DATABASE": arcadedb.database}
     directory = checkout()
     one = run(directory, **given)
     one.wait_for("all parts run")
-    assert set(one.children()) == {"web", "worker"}
+    assert set(one.children()) == {"web", "platform", "worker"}
     assert not (directory / ".local" / "data").exists()
     assert not any("demonstration" in line for line in one.lines)
 
