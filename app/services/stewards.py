@@ -1,6 +1,5 @@
 """The steward, a thread of the worker: carries out what staff ordered, as the tenant, and ends trials."""
 
-import threading
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,10 +8,10 @@ from sqlalchemy.exc import OperationalError
 
 from app.core.errors import AppError
 from app.db import staff
-from app.db.engines import NOBODY
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
 from app.services import lifecycles, plan_overrides
+from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
@@ -24,43 +23,32 @@ MOST_WAIT = timedelta(minutes=5)
 TRIALS_EVERY = 60
 
 
-class Steward:
+class Steward(Loop):
     """Any number may run at once: an order belongs to one of them at a time, and a tenant's orders keep their order."""
 
     def __init__(self, units: Units, *, seconds: float = 0.5) -> None:
-        self._units = units
-        self._seconds = seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="steward", daemon=True)
+        super().__init__(units, "steward", seconds=seconds)
+        self._turns = 0
 
-    def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take no more; return when the present order is carried out."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+    def turn(self) -> None:
+        """Carry out what is due; about each minute end the trials that are over."""
+        self.run_once()
+        if self._turns % int(TRIALS_EVERY / self._seconds) == 0:
+            self.end_trials()
+        self._turns += 1
 
     def run_once(self) -> int:
         """Carry out the orders that are due, in this thread; return how many."""
-        session = self._units.start(self._units.engines.control, NOBODY)
-        try:
+        with self.directory() as session:
             orders = staff.claim_orders(session, 20, LEASE)
-            session.commit()
-        finally:
-            session.close()
         for order in orders:
             self._carry_out(order)
         return len(orders)
 
     def end_trials(self) -> int:
         """End the trials whose time is over, in this thread; return how many."""
-        session = self._units.start(self._units.engines.control, NOBODY)
-        try:
+        with self.directory() as session:
             over = staff.trials_over(session)
-        finally:
-            session.close()
         return sum(self._end_trial(tenant_id) for tenant_id in over)
 
     def _end_trial(self, tenant_id: UUID) -> bool:
@@ -87,23 +75,8 @@ class Steward:
             self._settle(order, min(timedelta(seconds=2 ** min(order.attempts, 9)), MOST_WAIT), type(error).__name__)
 
     def _settle(self, order: Order, again: timedelta | None, problem: str | None) -> None:
-        session = self._units.start(self._units.engines.control, NOBODY)
-        try:
+        with self.directory() as session:
             staff.settle_order(session, order.id, again=again, problem=problem)
-            session.commit()
-        finally:
-            session.close()
-
-    def _run(self) -> None:
-        turns = 0
-        while not self._stop.wait(self._seconds):
-            try:
-                self.run_once()
-                if turns % int(TRIALS_EVERY / self._seconds) == 0:
-                    self.end_trials()
-                turns += 1
-            except Exception as error:  # whatever it is: without this loop no order is carried out any more
-                log.warning("steward.failed", error=type(error).__name__)
 
 
 def act(unit: Unit, order: Order) -> None:
