@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
 from time import monotonic
 from typing import Protocol
 from uuid import UUID
@@ -104,12 +105,17 @@ def hash_password(password: str) -> str:
     return _passwords.hash(password)
 
 
-def check_password(password: str, hashed: str) -> bool:
-    """Tell whether `password` is the one that was hashed; takes as long for a wrong one."""
+def check_password(password: str, hashed: str | None) -> bool:
+    """Tell whether `password` is the one that was hashed; takes as long for a wrong one, and for nobody's (None)."""
     try:
-        return _passwords.verify(hashed, password)
+        return _passwords.verify(hashed or _nobodys_hash(), password) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
+
+
+@lru_cache(maxsize=1)
+def _nobodys_hash() -> str:
+    return hash_password(new_token())
 
 
 def needs_rehash(hashed: str) -> bool:

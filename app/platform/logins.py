@@ -1,7 +1,5 @@
 """Staff sign in with a password and a second factor, and out; a one-use link makes an account."""
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from segno import make_qr
 from werkzeug.wrappers import Response
@@ -11,7 +9,8 @@ from app.core.errors import Invalid, TooManyRequests, Unauthenticated
 from app.db.units import Doorway
 from app.platform import routing
 from app.platform.routing import open_page
-from app.services import staff
+from app.services import authenticator_codes, staff
+from app.serving import returns
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
@@ -56,7 +55,7 @@ def create(door: Doorway) -> Response | tuple[str, int]:
         form.blame(error)
         return render_template("platform/login.html", form=form), 429 if isinstance(error, TooManyRequests) else 422
     routing.begin(token)
-    return redirect(_within(form.next.data) or url_for("tenants.index"), 303)
+    return redirect(returns.within(form.next.data) or url_for("tenants.index"), 303)
 
 
 @open_page(blueprint, "/logout", methods=("POST",))
@@ -70,7 +69,7 @@ def end(door: Doorway) -> Response:
 @open_page(blueprint, "/welcome/<token>")
 def welcome(door: Doorway, token: str) -> str:
     """Show the form of a one-use link; opening it changes nothing."""
-    return _enrolment(door, token, EnrolmentForm(factor=staff.new_factor()))
+    return _enrolment(door, token, EnrolmentForm(factor=authenticator_codes.new_secret()))
 
 
 @open_page(blueprint, "/welcome/<token>", methods=("POST",))
@@ -93,13 +92,7 @@ def enrol(door: Doorway, token: str) -> Response | tuple[str, int]:
 
 def _enrolment(door: Doorway, token: str, form: EnrolmentForm) -> str:
     email = staff.invited(door, token)
-    factor = form.factor.data or staff.new_factor()
-    picture = make_qr(staff.factor_address(factor, email)).svg_data_uri(scale=5, border=2, dark="#000", light="#fff")
+    factor = form.factor.data or authenticator_codes.new_secret()
+    address = authenticator_codes.address_of(factor, email, "Sentinel staff")
+    picture = make_qr(address).svg_data_uri(scale=5, border=2, dark="#000", light="#fff")
     return render_template("platform/welcome.html", form=form, token=token, email=email, factor=factor, picture=picture)
-
-
-def _within(target: str | None) -> str | None:
-    """Return `target` if it is a path of this site."""
-    parts = urlsplit(target or "")
-    inside = parts.path.startswith("/") and not parts.path.startswith("//") and "\\" not in (target or "")
-    return target if inside and not parts.scheme and not parts.netloc else None

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -212,12 +211,12 @@ def check_credentials(door: Doorway, email: str, password: str, *, origin: Origi
     try:
         address = normal_email(email)
     except ValueError:
-        crypto.check_password(password[:LONGEST_PASSWORD], _decoy())
+        crypto.check_password(password[:LONGEST_PASSWORD], None)
         raise Unauthenticated("The address or the password is wrong.") from None
     login = directory.find_login(door.session, address)
     if login.locked:
         raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
-    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash or _decoy())
+    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash)
     if login.user_id is None or login.password_hash is None or not matches or not login.verified:
         count_failure(door, address, origin)
         if login.user_id is not None and matches:
@@ -284,8 +283,3 @@ def open_session_for(
         sso_tenant_id=sso_tenant_id,
     )
     return token
-
-
-@lru_cache(maxsize=1)
-def _decoy() -> str:
-    return crypto.hash_password(crypto.new_token())

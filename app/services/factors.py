@@ -1,14 +1,11 @@
 """Second factors of one's own: an authenticator app (RFC 6238) and recovery codes. They belong to the person."""
 
 import base64
-import hmac
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
-
-import pyotp
 
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound
@@ -16,7 +13,7 @@ from app.db import factors, people
 from app.db.factors import Factors
 from app.db.people import Account
 from app.db.units import Doorway
-from app.services import mails
+from app.services import authenticator_codes, mails
 from app.services.accounts import Origin
 
 ISSUER = "Sentinel"
@@ -51,7 +48,7 @@ def state(door: Doorway, user_id: UUID) -> Factors:
 
 def new_totp(account: Account, *, master_key: bytes, now: datetime) -> Enrolment:
     """Return a new secret for the person's authenticator app; nothing is kept."""
-    secret = pyotp.random_base32()
+    secret = authenticator_codes.new_secret()
     plain = f"{int(now.timestamp())}:{secret}".encode()
     return _enrolment(account, secret, crypto.seal(master_key, plain, _form_purpose(account.user_id)))
 
@@ -69,7 +66,7 @@ def same_totp(account: Account, sealed: str, *, master_key: bytes, now: datetime
 
 
 def _enrolment(account: Account, secret: str, sealed: bytes) -> Enrolment:
-    uri = pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
+    uri = authenticator_codes.address_of(secret, account.email, ISSUER)
     return Enrolment(" ".join(re.findall("....", secret)), uri, base64.urlsafe_b64encode(sealed).decode())
 
 
@@ -81,7 +78,7 @@ def add_totp(
     Return recovery codes where the person had none; they are kept as hashes only. Raises Invalid, Conflict.
     """
     secret = shown.key.replace(" ", "")
-    step = _step_of(secret, code, door.units.clock.now())
+    step = authenticator_codes.step_of(secret, code, door.units.clock.now())
     if step is None:
         raise Invalid(fields={"code": "this is not the app's present code; the clock of the phone must be right"})
     if not factors.add_totp(door.session, account.user_id, _sealed(secret, account.user_id, master_key), step):
@@ -125,7 +122,7 @@ def check_code(door: Doorway, user_id: UUID, code: str, *, master_key: bytes) ->
         sealed = factors.totp_of(door.session, user_id)
         if sealed is None:
             return None
-        step = _step_of(_opened(sealed, user_id, master_key), plain, door.units.clock.now())
+        step = authenticator_codes.step_of(_opened(sealed, user_id, master_key), plain, door.units.clock.now())
         return "totp" if step is not None and factors.use_totp(door.session, user_id, step) else None
     plain = code.strip().lower().translate(_MISREAD)
     if len(plain) != 12 or not factors.use_recovery_code(door.session, user_id, _code_hash(plain, user_id)):
@@ -152,17 +149,6 @@ def _new_codes(door: Doorway, user_id: UUID) -> tuple[str, ...]:
 
 def _code_hash(plain: str, user_id: UUID) -> bytes:
     return crypto.slow_hash(plain, user_id.bytes)
-
-
-def _step_of(secret: str, code: str, now: datetime) -> int | None:
-    """Return the time step whose code this is: the present one, or one beside it."""
-    plain = re.sub(r"\s", "", code)
-    if not re.fullmatch(r"[0-9]{6}", plain, re.ASCII):
-        return None
-    totp = pyotp.TOTP(secret)
-    present = int(now.timestamp()) // totp.interval
-    near = (present, present - 1, present + 1)
-    return next((step for step in near if hmac.compare_digest(totp.generate_otp(step), plain)), None)
 
 
 def _sealed(secret: str, user_id: UUID, master_key: bytes) -> bytes:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 import structlog
 from sqlalchemy.orm import Session
 
-from app.db.engines import NOBODY
 from app.db.units import Units
 
 log = structlog.get_logger(__name__)
@@ -50,12 +49,9 @@ class Loop(ABC):
     @contextmanager
     def directory(self) -> Iterator[Session]:
         """Open a transaction that belongs to nobody, for functions of the directory; committed unless it fails."""
-        session = self._units.start(self._units.engines.control, NOBODY)
-        try:
-            yield session
-            session.commit()
-        finally:
-            session.close()
+        with self._units.identify() as door:
+            yield door.session
+            door.commit()
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

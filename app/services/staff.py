@@ -1,14 +1,10 @@
 """The platform's staff: one-use links, signing in with password and second factor, orders."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import timedelta
 from typing import Any, NoReturn
 from uuid import UUID
-
-import pyotp
 
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound, TooManyRequests, Unauthenticated
@@ -16,6 +12,7 @@ from app.core.ids import new_id
 from app.db import staff as directory
 from app.db.staff import Member, NewOrder
 from app.db.units import Doorway
+from app.services import authenticator_codes
 from app.services.accounts import Origin, line_problem, normal_email
 from app.services.lifecycles import PLANS, checked_reason
 from app.services.passwords import LONGEST_PASSWORD, password_problem
@@ -23,7 +20,6 @@ from app.services.passwords import LONGEST_PASSWORD, password_problem
 LINK_LASTS = timedelta(hours=24)
 SESSION_LASTS = timedelta(hours=12)
 SESSION_IDLE = timedelta(minutes=30)
-PERIOD = 30
 WRONG = "The address, the password or the code is wrong."
 
 
@@ -69,16 +65,6 @@ def invited(door: Doorway, token: str) -> str:
     return found
 
 
-def new_factor() -> str:
-    """Return a new secret for an authenticator app (RFC 6238), in base32."""
-    return pyotp.random_base32()
-
-
-def factor_address(factor: str, email: str) -> str:
-    """Return the address that an authenticator app reads from the QR code."""
-    return pyotp.TOTP(factor).provisioning_uri(name=email, issuer_name="Sentinel staff")
-
-
 def enrol(door: Doorway, token: str, given: Enrolment, *, master_key: bytes, origin: Origin) -> str:
     """Make the member of staff that the link is for, or set their password and factor anew; return the address.
 
@@ -90,7 +76,7 @@ def enrol(door: Doorway, token: str, given: Enrolment, *, master_key: bytes, ori
         problems["name"] = problem
     if problem := password_problem(given.password, (email,)):
         problems["password"] = problem
-    step = matching_step(given.factor, given.code, datetime.now(UTC))
+    step = authenticator_codes.step_of(given.factor, given.code, door.units.clock.now())
     if step is None:
         problems["code"] = "not the code that your app shows now"
     if problems or step is None:
@@ -124,11 +110,11 @@ def sign_in(door: Doorway, email: str, password: str, code: str, *, master_key: 
     login = directory.find_login(door.session, address)
     if login.locked:
         raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
-    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash or _decoy())
+    matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash)
     if login.staff_id is None or login.factor is None or not matches:
         _refuse(door, address, origin)
     factor = crypto.unseal(master_key, login.factor, address.encode()).decode()
-    step = matching_step(factor, code, datetime.now(UTC))
+    step = authenticator_codes.step_of(factor, code, door.units.clock.now())
     if step is None:
         _refuse(door, address, origin)
     token = crypto.new_token()
@@ -163,17 +149,6 @@ def sign_out(door: Doorway, token: str) -> None:
 def member_of(door: Doorway, token: str) -> Member | None:
     """Return who is signed in."""
     return directory.member(door.session, crypto.token_hash(token))
-
-
-def matching_step(factor: str, code: str, now: datetime) -> int | None:
-    """Return the time step that `code` belongs to, the present one or a neighbour; None where it is wrong."""
-    totp = pyotp.TOTP(factor)
-    present = int(now.timestamp()) // PERIOD
-    found = None
-    for step in (present - 1, present, present + 1):
-        if secrets.compare_digest(totp.generate_otp(step), "".join(code.split())):
-            found = step
-    return found
 
 
 def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UUID:
@@ -214,8 +189,3 @@ def _note(door: Doorway, who: str, action: str, origin: Origin) -> None:
         agent=origin.agent,
         request_id=origin.request_id,
     )
-
-
-@lru_cache(maxsize=1)
-def _decoy() -> str:
-    return crypto.hash_password(crypto.new_token())

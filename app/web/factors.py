@@ -10,10 +10,11 @@ from app.core.errors import Conflict, Invalid
 from app.db.people import Account
 from app.services import factors, profiles, step_ups
 from app.services.factors import Enrolment
+from app.serving import returns
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import returns, sessions
+from app.web import sessions
 from app.web.routing import Doorway, personal_page
 
 blueprint = Blueprint("factors", __name__)

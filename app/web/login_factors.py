@@ -8,10 +8,11 @@ from app.core.errors import Invalid, TooManyRequests, Unauthenticated
 from app.db.factors import Factors, Waiting
 from app.services import factors, sign_ins
 from app.services.accounts import SignIn
+from app.serving import returns
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import returns, sessions
+from app.web import sessions
 from app.web.ceremonies import PasskeyForm
 from app.web.routing import Doorway, public_page
 

@@ -6,8 +6,9 @@ from werkzeug.wrappers import Response
 from app.core.errors import TooManyRequests, Unauthenticated
 from app.services import passkeys, sign_ins
 from app.services.passkeys import WrongPasskey
+from app.serving import returns
 from app.serving.requests import origin
-from app.web import returns, sessions
+from app.web import sessions
 from app.web.ceremonies import PasskeyForm, answer, ceremony, shown, site
 from app.web.login_factors import begin_again, enter
 from app.web.routing import Doorway, public_page

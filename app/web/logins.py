@@ -9,9 +9,10 @@ from wtforms import HiddenField, PasswordField, StringField
 from app.core.errors import TooManyRequests, Unauthenticated
 from app.services import accounts, sign_ons
 from app.services.accounts import PendingSignIn
+from app.serving import returns
 from app.serving.forms import Form
 from app.serving.requests import origin
-from app.web import returns, sessions
+from app.web import sessions
 from app.web.ceremonies import PasskeyForm
 from app.web.routing import Doorway, public_page
 

@@ -8,9 +8,10 @@ from wtforms import StringField
 
 from app.core.errors import Invalid
 from app.services import passkeys, profiles, step_ups
+from app.serving import returns
 from app.serving.forms import Form
 from app.serving.requests import origin
-from app.web import agents, returns, sessions
+from app.web import agents, sessions
 from app.web.ceremonies import PasskeyForm, answer, ceremony, site
 from app.web.factors import added
 from app.web.routing import Doorway, personal_page

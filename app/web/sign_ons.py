@@ -20,11 +20,12 @@ from app.services import accounts, sign_ons
 from app.services.accounts import PendingSignIn, SignIn
 from app.services.openid import Client, Provider, ProviderFault, leave
 from app.services.sign_ons import Opened, Return, Waiting, Way
+from app.serving import returns
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import returns, sessions, trials
+from app.web import sessions, trials
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("sign_ons", __name__)

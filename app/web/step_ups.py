@@ -9,11 +9,12 @@ from app.db.factors import Factors
 from app.db.people import Account
 from app.services import factors, passkeys, profiles, step_ups
 from app.services.passkeys import WrongPasskey
+from app.serving import returns
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import returns, sessions
+from app.web import sessions
 from app.web.ceremonies import PasskeyForm, answer, ceremony, shown, site
 from app.web.routing import Doorway, personal_page
 

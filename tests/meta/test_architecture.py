@@ -60,7 +60,7 @@ def called(tree: ast.AST) -> Iterator[ast.Call]:
             yield node
 
 
-OPENING = {"units.open", "units.identify", "self._units.open"}
+OPENING = {"units.open", "units.identify", "self._units.open", "self._units.identify"}
 
 
 def test_services_do_not_commit_and_know_no_request() -> None:
@@ -68,6 +68,7 @@ def test_services_do_not_commit_and_know_no_request() -> None:
     own_units = {
         "app/services/demonstrations.py": "a command, which opens units itself",
         "app/services/failed_sign_ins.py": "the worker's thread, which opens units itself",
+        "app/services/loops.py": "the worker's threads, whose transactions with the directory are their own",
         "app/services/sealers.py": "the worker's thread, which opens units itself",
         "app/services/stewards.py": "the worker's thread, which opens units itself",
         "app/services/sweepers.py": "the worker's thread, which opens units itself",
