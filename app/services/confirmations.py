@@ -10,7 +10,7 @@ from app.db import directory, people
 from app.db.people import Confirmed
 from app.db.units import Doorway
 from app.models.accounts import Membership
-from app.services import audit, mails
+from app.services import account_trails, audit, mails
 from app.services.accounts import Origin, PendingSignIn, SignIn, count_failure, normal_email, sign_in
 from app.services.passwords import LONGEST_PASSWORD, password_problem
 from app.tenancy.actors import Actor, ActorKind
@@ -44,16 +44,17 @@ def verify(door: Doorway, token: str, password: str, *, origin: Origin) -> SignI
     user_id = people.redeem_verification(door.session, crypto.token_hash(token))
     if user_id is None:
         raise NotFound(GONE)
-    _note(door, user_id, "email.verify", origin)
+    account_trails.record(door, user_id, "email.verify", origin, email=email)
     return sign_in(door, email, password, origin=origin)
 
 
 def unlock(door: Doorway, token: str, *, origin: Origin) -> None:
     """Forget the failed sign-ins. Raises NotFound."""
+    email = look(door, token, "unlock")
     user_id = people.redeem_unlock(door.session, crypto.token_hash(token))
     if user_id is None:
         raise NotFound(GONE)
-    _note(door, user_id, "sign-in.unlock", origin)
+    account_trails.record(door, user_id, "sign-in.unlock", origin, email=email)
 
 
 def request_reset(door: Doorway, email: str, *, origin: Origin) -> None:
@@ -77,7 +78,7 @@ def reset_password(door: Doorway, token: str, password: str, *, origin: Origin) 
     reset = people.redeem_reset(door.session, crypto.token_hash(token), crypto.hash_password(password))
     if reset is None:
         raise NotFound(GONE)
-    _note(door, reset[0], "password.reset", origin)
+    account_trails.record(door, reset[0], "password.reset", origin, email=reset[1])
     mails.request(door, "password-changed", reset[1], user_id=reset[0], client=None)
 
 
@@ -88,7 +89,7 @@ def confirm_email(door: Doorway, token: str, purpose: str, *, origin: Origin) ->
         raise NotFound(GONE)
     if confirmed.done:
         show_in_tenants(door, confirmed.user_id, confirmed.old_email, origin, email=confirmed.new_email)
-        _note(door, confirmed.user_id, "email.change", origin)
+        people.note_account(door.session, confirmed.user_id, "email.change", origin.address, origin.agent)
         mails.request(door, "email-changed", confirmed.old_email, user_id=confirmed.user_id, client=None)
     return confirmed
 
@@ -103,7 +104,3 @@ def show_in_tenants(door: Doorway, user_id: UUID, label: str, origin: Origin, **
             for field, value in changes.items():
                 setattr(mine, field, value)
             audit.record(unit, "membership.update", "membership", mine.id, before=before, after=changes)
-
-
-def _note(door: Doorway, user_id: UUID, action: str, origin: Origin) -> None:
-    people.note_account(door.session, user_id, action, origin.address, origin.agent)

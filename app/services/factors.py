@@ -9,11 +9,11 @@ from uuid import UUID
 
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound
-from app.db import factors, people
+from app.db import factors
 from app.db.factors import Factors
 from app.db.people import Account
 from app.db.units import Doorway
-from app.services import authenticator_codes, mails
+from app.services import account_trails, authenticator_codes, mails
 from app.services.accounts import Origin
 
 ISSUER = "Sentinel"
@@ -137,7 +137,7 @@ def note(door: Doorway, account: Account, action: str, origin: Origin) -> None:
 
 def tell(door: Doorway, user_id: UUID, email: str, action: str, origin: Origin) -> None:
     """Write down what happened to a person's factors, and tell the person by mail."""
-    people.note_account(door.session, user_id, action, origin.address, origin.agent)
+    account_trails.record(door, user_id, action, origin, email=email)
     mails.request(door, "factors-changed", email, user_id=user_id, client=None)
 
 

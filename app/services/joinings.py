@@ -9,11 +9,11 @@ from app.core import crypto
 from app.core.errors import QuotaExceeded, SignInRefused
 from app.core.ids import new_id
 from app.core.permissions import Role
-from app.db import directory, people, sign_ons
+from app.db import directory, sign_ons
 from app.db.sign_ons import Known, PendingLink
 from app.db.units import Doorway, Unit
 from app.models.accounts import Membership
-from app.services import connections, memberships
+from app.services import account_trails, connections, memberships
 from app.services.accounts import Origin
 from app.services.email_domains import domain_of, is_proven
 from app.services.provisioned_people import find_person
@@ -107,7 +107,7 @@ def link(door: Doorway, pending: PendingLink, origin: Origin) -> None:
     """Link the subject to the account whose password was just shown, and enrol its person. Raises SignInRefused."""
     if not sign_ons.link_identity(door.session, pending.issuer, pending.subject, pending.user_id):
         raise SignInRefused("This sign-in belongs to another account already.")
-    people.note_account(door.session, pending.user_id, "identity.link", origin.address, origin.agent)
+    account_trails.record(door, pending.user_id, "identity.link", origin, email=pending.email)
     if pending.tenant_id is not None:
         role = Role(pending.role) if pending.role else None
         enrol(door, pending.tenant_id, pending.user_id, (pending.email, pending.name), role, origin)
@@ -141,7 +141,7 @@ def _register(door: Doorway, arrived: Arrived, origin: Origin) -> UUID:
 def _link(door: Doorway, arrived: Arrived, user_id: UUID, origin: Origin) -> None:
     if not sign_ons.link_identity(door.session, arrived.issuer, arrived.subject, user_id):
         raise SignInRefused("This sign-in belongs to another account already.")
-    people.note_account(door.session, user_id, "identity.link", origin.address, origin.agent)
+    account_trails.record(door, user_id, "identity.link", origin, email=arrived.email)
 
 
 def _pending(

@@ -8,7 +8,7 @@ from app.core.errors import Invalid, NotFound, TooManyRequests, Unauthenticated
 from app.db import directory, people, tokens
 from app.db.people import Account, AccountEvent, OpenSession
 from app.db.units import Doorway
-from app.services import mails
+from app.services import account_trails, mails
 from app.services.accounts import Origin, count_failure, line_problem, normal_email
 from app.services.confirmations import show_in_tenants
 from app.services.passwords import LONGEST_PASSWORD, password_problem
@@ -48,7 +48,7 @@ def rename(door: Doorway, token: str, name: str, *, origin: Origin) -> None:
         return
     people.rename_account(door.session, crypto.token_hash(token), name.strip())
     show_in_tenants(door, account.user_id, account.email, origin, name=name.strip())
-    _note(door, account, "name.change", origin)
+    people.note_account(door.session, account.user_id, "name.change", origin.address, origin.agent)
 
 
 def change_password(door: Doorway, token: str, *, current: str, new: str, origin: Origin) -> int:
@@ -128,4 +128,4 @@ def check_password(door: Doorway, account: Account, typed: str, field: str, orig
 
 
 def _note(door: Doorway, account: Account, action: str, origin: Origin) -> None:
-    people.note_account(door.session, account.user_id, action, origin.address, origin.agent)
+    account_trails.record(door, account.user_id, action, origin, email=account.email)

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, Unauthenticated
-from app.db import directory, people, tokens
+from app.db import directory, tokens
 from app.db.directory import TenantChoice, Visitor
 from app.db.units import Doorway, Home, Unit
-from app.services import access_tokens, accounts, entrances, sign_ins, signing_keys
+from app.services import access_tokens, account_trails, accounts, entrances, sign_ins, signing_keys
 from app.services.accounts import AddressInUse, Origin, Signup
 from app.services.signing_keys import PublicKeys, Signer
 
@@ -118,7 +118,7 @@ def refresh(door: Doorway, token: str, *, installation: Installation, origin: Or
     if spent is None:
         raise _refused()
     if spent.reused:
-        people.note_account(door.session, spent.user_id, "token.reuse", origin.address, origin.agent)
+        account_trails.record(door, spent.user_id, "token.reuse", origin)
         raise ReusedToken("The refresh token was used before. Its session has ended: sign in again.")
     signer = signing_keys.signer(door.session, installation.master_key)
     visitor = tokens.begin_token(door.session, signer.kid, spent.session_id, spent.user_id, spent.tenant_id)
@@ -146,7 +146,7 @@ def sign_out(door: Doorway, token: str, *, origin: Origin) -> None:
         return
     whose = tokens.end_family(door.session, crypto.token_hash(token))
     if whose is not None:
-        people.note_account(door.session, whose, "session.end", origin.address, origin.agent)
+        account_trails.record(door, whose, "session.end", origin)
 
 
 def by_token(door: Doorway, token: str, *, keys: PublicKeys, base_url: str, origin: Origin) -> tuple[Unit, Visitor]:
