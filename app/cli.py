@@ -124,7 +124,7 @@ def list_signing_keys() -> None:
 def rotate() -> None:
     """Publish another key; it signs after ten minutes, when everybody can know it."""
     with _doorway() as (door, master_key):
-        added = signing_keys.add_key(door.session, master_key)
+        added = signing_keys.rotate(door.session, master_key)
         door.commit()
     click.echo("another key is published and signs in ten minutes" if added else "a key waits to sign already")
 

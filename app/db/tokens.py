@@ -110,3 +110,9 @@ def account_programs(session: Session, token_hash: bytes) -> dict[UUID, str]:
     """Return which sessions of whoever asks are programs', each with its tenant's name."""
     rows = session.execute(text("SELECT * FROM auth.account_programs(:hash)"), {"hash": token_hash})
     return {row.session_id: row.tenant_name for row in rows}
+
+
+def note_signing_keys(session: Session, event_id: UUID, action: str, reason: str) -> None:
+    """Write into the staff's log that a command rotated (signing-key.rotate) or revoked (signing-key.revoke) keys."""
+    call = text("SELECT auth.note_signing_keys(:id, :action, :reason)")
+    session.execute(call, {"id": event_id, "action": action, "reason": reason})

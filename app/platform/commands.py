@@ -75,7 +75,7 @@ def list_staff(as_json: bool) -> None:
 def disable(email: str) -> None:
     """Let EMAIL in no more, and end their sessions."""
     with _door() as door:
-        if not directory.disable(door.session, email.strip().lower()):
+        if not services.disable(door, email):
             raise click.ClickException("no such member of staff")
         door.commit()
     click.echo("disabled")

@@ -22,6 +22,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy.orm import Session
 
 from app.core import crypto
+from app.core.ids import new_id
 from app.db import tokens
 from app.db.tokens import PublishedKey
 
@@ -75,7 +76,18 @@ def published(session: Session) -> list[PublishedKey]:
 
 def revoke(session: Session, kid: str | None) -> int:
     """Refuse what the key (None: any) has signed from the next request on; return how many keys. For emergencies."""
-    return tokens.revoke_signing_keys(session, kid)
+    revoked = tokens.revoke_signing_keys(session, kid)
+    if revoked:
+        tokens.note_signing_keys(session, new_id(), "signing-key.revoke", f"revoked: {kid or 'all keys'}")
+    return revoked
+
+
+def rotate(session: Session, master_key: bytes) -> bool:
+    """Publish another key, on record; False where one waits to sign already. For the command line."""
+    added = add_key(session, master_key)
+    if added:
+        tokens.note_signing_keys(session, new_id(), "signing-key.rotate", "another key is published")
+    return added
 
 
 def public_jwk(key: PublishedKey) -> dict[str, str]:

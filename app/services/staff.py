@@ -20,6 +20,7 @@ from app.services.passwords import LONGEST_PASSWORD, password_problem
 LINK_LASTS = timedelta(hours=24)
 SESSION_LASTS = timedelta(hours=12)
 SESSION_IDLE = timedelta(minutes=30)
+COMMAND = Origin(None, "command line", None)
 WRONG = "The address, the password or the code is wrong."
 
 
@@ -54,7 +55,17 @@ def invite(door: Doorway, email: str) -> str:
         raise Invalid("The link was not made.", fields={"email": "not an e-mail address"}) from None
     token = crypto.new_token()
     directory.invite(door.session, crypto.token_hash(token), address, LINK_LASTS)
+    _note(door, "command line", "staff.invite", COMMAND, address)
     return token
+
+
+def disable(door: Doorway, email: str) -> bool:
+    """Let a member of staff in no more, and end their sessions; False where there is none."""
+    address = email.strip().lower()
+    done = directory.disable(door.session, address)
+    if done:
+        _note(door, "command line", "staff.disable", COMMAND, address)
+    return done
 
 
 def invited(door: Doorway, token: str) -> str:
@@ -178,13 +189,13 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     return order_id
 
 
-def _note(door: Doorway, who: str, action: str, origin: Origin) -> None:
+def _note(door: Doorway, who: str, action: str, origin: Origin, reason: str | None = None) -> None:
     directory.note(
         door.session,
         new_id(),
         who,
         action,
-        None,
+        reason,
         address=origin.address,
         agent=origin.agent,
         request_id=origin.request_id,

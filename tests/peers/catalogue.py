@@ -95,6 +95,7 @@ FUNCTIONS = {
             "note_failure",
             "note_key_uses",
             "note_login",
+            "note_signing_keys",
             "open_session",
             "peek_invitation",
             "peek_token",

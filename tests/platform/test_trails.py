@@ -1,0 +1,177 @@
+"""Whatever staff change is on record: every form of the console and every command is driven, and its row looked for."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+import psycopg
+import pytest
+from argon2 import PasswordHasher
+from click.testing import CliRunner
+from flask import Flask, request
+
+from app.cli import main
+from app.core import crypto
+from app.db.units import Home, Units
+from app.services import plan_requests
+from app.services.stewards import Steward
+from tests.peers.staff import StaffMember, enrolled
+from tests.peers.tenants import Made
+from tests.plugins.servers import Database
+
+Rows = set[tuple[Any, ...]]
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+REASON = "Unpaid since May"
+UNRECORDED = {"logins.end": "signs out: ends the own session, whose beginning is on record"}
+READING = {
+    "audit verify": "reads a file",
+    "demonstration": "fills the demonstration's tenant through the services, which record it",
+    "keys peppers": "counts",
+    "staff list": "lists",
+    "tenants list": "lists",
+    "tokens list": "lists",
+}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords hashed at once."""
+    monkeypatch.setattr(crypto, "_passwords", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@pytest.fixture
+def log(postgres_server: Database) -> Iterator[Callable[[], Rows]]:
+    """Tells what is on record of staff: who and what, in their own log and in the tenants'."""
+    with psycopg.connect(postgres_server.superuser, autocommit=True) as connection:
+        yield lambda: set(
+            connection.execute(
+                "SELECT id, staff_label, action FROM auth.staff_events UNION ALL "
+                "SELECT id, actor_label, action FROM account.audit_events WHERE actor_label LIKE '%staff%'"
+            ).fetchall()
+        )
+
+
+def act(member: StaffMember, made: Made, name: str, **form: str) -> int:
+    """Order an act on the tenant."""
+    member.get(f"/tenants/{made.id}/{name}")
+    return member.post(f"/tenants/{made.id}/{name}", {"reason": REASON, "plan": "starter", **form}).status_code
+
+
+def every_act(member: StaffMember, made: Made, steward: Steward) -> list[int]:
+    """Order each act, and let the worker carry it out."""
+    names = ("suspension", "resumption", "plan", "deletion", "restoration")
+    found = []
+    for name in names:
+        found.append(act(member, made, name, slug=made.slug))
+        while steward.run_once():
+            pass
+    return found
+
+
+def agree(member: StaffMember, made: Made, steward: Steward) -> list[int]:
+    """Agree on a figure."""
+    where = f"/tenants/{made.id}/overrides/new"
+    member.get(where)
+    answer = member.post(where, {"figure": "quota:scans", "value": "7", "reason": REASON})
+    while steward.run_once():
+        pass
+    return [answer.status_code]
+
+
+def end_agreement(member: StaffMember, made: Made, _steward: Steward) -> list[int]:
+    """End it."""
+    page = member.get(f"/tenants/{made.id}").text
+    found = re.search(rf"/tenants/{made.id}/overrides/[0-9a-f-]{{36}}/end", page)
+    assert found is not None
+    member.get(found.group(0))
+    return [member.post(found.group(0), {"reason": REASON}).status_code]
+
+
+# Each with the number of rows that it leaves at least.
+CHANGES: dict[str, tuple[Callable[[StaffMember, Made, Steward], list[int]], int]] = {
+    "logins.create": (lambda member, _made, _steward: [member.try_to_sign_in().status_code], 1),
+    "tenants.act": (every_act, 10),
+    "overrides.create": (agree, 2),
+    "overrides.end": (end_agreement, 1),
+}
+ENROLLED = "logins.enrol"
+
+
+def unsafe(app: Flask) -> set[str]:
+    """Return the console's endpoints that answer an unsafe method."""
+    return {rule.endpoint for rule in app.url_map.iter_rules() if UNSAFE & (rule.methods or set())}
+
+
+def test_every_form_of_the_console_is_on_record(
+    platform: Flask, platform_units: Units, worker_units: Units, tenant: Made, log: Callable[[], Rows]
+) -> None:
+    """Each leaves rows of the member of staff; what is new needs a request here, and what is gone is taken out."""
+    assert unsafe(platform) == CHANGES.keys() | UNRECORDED.keys() | {ENROLLED}
+    asked: list[str] = []
+    hooks: list[Callable[[], None]] = platform.before_request_funcs.setdefault(None, [])  # type: ignore[assignment]
+    hooks.insert(0, lambda: asked.append(request.endpoint or ""))
+    before = log()
+    member = enrolled(platform, platform_units)
+    assert ENROLLED in asked
+    assert {"staff.invite", "staff.enrol"} <= {action for _id, _who, action in log() - before}
+    for endpoint, (drive, rows) in CHANGES.items():
+        asked.clear()
+        before = log()
+        assert set(drive(member, tenant, Steward(worker_units))) == {303}, endpoint
+        made = [who for _id, who, _action in log() - before if member.email in who]
+        assert endpoint in asked and len(made) >= rows, (endpoint, made)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield every command by its words."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name))
+
+
+def orders(made: Made) -> dict[str, list[str]]:
+    """Return the arguments of each command that changes something, in an order in which each one works."""
+    given, staff = ["--as", "sam@staff", "--reason", REASON, "--no-wait"], ["--staff", "sam@staff"]
+    return {
+        "staff invite": ["new@example.com"],
+        "staff disable": ["old@example.com"],
+        "tokens rotate": [],
+        "tokens revoke": ["--all"],
+        "plan override": [str(made.id), "quota", "scans", "5", "--reason", REASON, *staff],
+        "plan decide": [str(made.id), "decline", *staff],
+        "tenants suspend": [str(made.id), *given],
+        "tenants resume": [str(made.id), *given],
+        "tenants change-plan": [str(made.id), "--plan", "starter", *given],
+        "tenants delete": [str(made.id), "--slug", made.slug, *given],
+        "tenants restore": [str(made.id), *given],
+    }
+
+
+@pytest.fixture
+def leaver(postgres_server: Database) -> None:
+    """A member of staff for the command that disables one."""
+    with psycopg.connect(postgres_server.superuser) as connection:
+        connection.execute(
+            "INSERT INTO auth.staff (id, email, name, password_hash, factor) "
+            "VALUES (gen_random_uuid(), 'old@example.com', 'Old', 'x', '') ON CONFLICT DO NOTHING"
+        )
+
+
+def test_every_command_is_on_record(tenant: Made, worker_units: Units, log: Callable[[], Rows], leaver: None) -> None:
+    """Each leaves a row that names who acts; what is new needs its arguments here, or a reason."""
+    known = orders(tenant)
+    assert set(commands(main)) == known.keys() | READING.keys()
+    with tenant.unit(Home.ACCOUNT) as unit:
+        plan_requests.request_plan(unit, "enterprise")
+        unit.commit()
+    for command, arguments in known.items():
+        before = log()
+        told = CliRunner().invoke(main, [*command.split(), *arguments])
+        assert told.exit_code == 0, (command, told.output)
+        who = "sam@staff" if "sam@staff" in arguments else "command line"
+        assert any(who in label for _id, label, _action in log() - before), command
+        while Steward(worker_units).run_once():
+            pass
