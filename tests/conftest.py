@@ -7,4 +7,5 @@ pytest_plugins = (
     "tests.plugins.graphs",
     "tests.plugins.tenants",
     "tests.plugins.letters",
+    "tests.plugins.apps",
 )

@@ -29,6 +29,7 @@ _NONCE = 12
 _VERSION = b"\x01"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _passwords = PasswordHasher()
+_CODE_COST = {"time_cost": 2, "memory_cost": 19_456, "parallelism": 1}
 
 
 class KeyRing(Protocol):
@@ -108,13 +109,14 @@ def hash_password(password: str) -> str:
 def check_password(password: str, hashed: str | None) -> bool:
     """Tell whether `password` is the one that was hashed; takes as long for a wrong one, and for nobody's (None)."""
     try:
-        return _passwords.verify(hashed or _nobodys_hash(), password) and hashed is not None
+        return _passwords.verify(hashed or nobodys_hash(), password) and hashed is not None
     except (VerificationError, InvalidHashError):
         return False
 
 
 @lru_cache(maxsize=1)
-def _nobodys_hash() -> str:
+def nobodys_hash() -> str:
+    """Return the hash of a password that nobody knows."""
     return hash_password(new_token())
 
 
@@ -125,9 +127,7 @@ def needs_rehash(hashed: str) -> bool:
 
 def slow_hash(text: str, salt: bytes) -> bytes:
     """Return an argon2id hash (32 bytes) by which a short random text is found; `salt` is its owner's."""
-    return hash_secret_raw(
-        text.encode(), salt, time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, type=Type.ID
-    )
+    return hash_secret_raw(text.encode(), salt, **_CODE_COST, hash_len=32, type=Type.ID)
 
 
 def new_token() -> str:

@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 from app.db.units import Units
 from tests.peers.programs import Program, Stock, issue, stock
 from tests.peers.tenants import Made
-from tests.serving.conftest import app, base_url, client
+from tests.serving.conftest import base_url, client
 
-__all__ = ["app", "base_url", "client"]
+__all__ = ["base_url", "client"]
 
 
 @pytest.fixture(name="program")

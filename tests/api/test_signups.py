@@ -38,6 +38,7 @@ def mark() -> str:
     return token_hex(4)
 
 
+@pytest.mark.usefixtures("real_costs")
 def test_known_and_unknown_are_answered_alike(register: Register, tenant: Made, mark: str) -> None:
     """The answers are the same to the byte and the header; neither comes sooner than half a second."""
     answers, took = [], []

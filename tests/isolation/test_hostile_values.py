@@ -10,10 +10,10 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from tests.isolation.test_routes import OF_NO_TENANT, PLACE, Side, address, app, built, every_rule, methods, sides
+from tests.isolation.test_routes import OF_NO_TENANT, PLACE, Side, address, built, every_rule, methods, sides
 from tests.peers.checkouts import ROOT
 
-__all__ = ["app", "built", "sides"]
+__all__ = ["built", "sides"]
 
 # 501 is how SCIM says that it does not offer a resource (RFC 7644, 3.11).
 FAULTS = frozenset(range(500, 600)) - {501}

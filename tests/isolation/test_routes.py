@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,6 @@ from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
 from app.db.units import Home, Units
-from app.factory import create_app
 from app.local import assets
 from app.services import email_domains, plan_requests
 from app.serving import errors
@@ -180,14 +179,6 @@ FORM = {"status": "accepted", "tool": "text"}
 def built() -> None:
     """The front end, built."""
     assets.build_assets()
-
-
-@pytest.fixture
-def app(environment: object, postgres_server: object) -> Iterator[Flask]:
-    """The tenants' application."""
-    made = create_app()
-    yield made
-    made.extensions["sentinel"].units.engines.dispose()
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def test_known_and_unknown_addresses_lock_alike(units: Units, tenant: Made) -> N
     assert attempt(units, tenant.email, tenant.password) is TooManyRequests
 
 
+@pytest.mark.usefixtures("real_costs")
 def test_a_wrong_password_takes_as_long_for_an_unknown_address(units: Units, tenant: Made) -> None:
     """Medians over interleaved attempts differ by less than a third: both compute one argon2 hash."""
     spent: dict[str, list[float]] = {"known": [], "unknown": []}

@@ -17,9 +17,9 @@ from app.serving.call_counts import CallCounts
 from tests.api.conftest import _program
 from tests.peers.programs import Program
 from tests.peers.tenants import Made
-from tests.serving.conftest import app, base_url, client
+from tests.serving.conftest import base_url, client
 
-__all__ = ["_program", "app", "base_url", "client"]
+__all__ = ["_program", "base_url", "client"]
 
 
 def sums(made: Made) -> tuple[int, int]:

@@ -1,12 +1,11 @@
 """The application with all its pages, and people at it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
 from app.core.settings import settings
-from app.factory import create_app
 from app.local import assets
 from tests.peers.visitors import Person
 
@@ -15,14 +14,6 @@ from tests.peers.visitors import Person
 def built() -> None:
     """The front end, built."""
     assets.build_assets()
-
-
-@pytest.fixture
-def app(environment: object, postgres_server: object) -> Iterator[Flask]:
-    """The tenants' application."""
-    made = create_app()
-    yield made
-    made.extensions["sentinel"].units.engines.dispose()
 
 
 @pytest.fixture
