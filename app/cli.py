@@ -18,7 +18,7 @@ from app.core.errors import AppError
 from app.core.logs import configure_logs
 from app.core.permissions import Role, permissions_of
 from app.core.settings import Settings, settings
-from app.db import directory, key_uses
+from app.db import directory, key_uses, usage_books
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
@@ -31,6 +31,7 @@ from app.services import (
     plan_overrides,
     plan_requests,
     signing_keys,
+    usage_counts,
 )
 from app.services.accounts import Origin, Signup
 from app.tenancy.actors import Actor, ActorKind, system_actor
@@ -288,6 +289,8 @@ def _write_history(given: Settings, url: str, owner: tuple[Actor, UUID]) -> None
         for day in range(1, DAYS):
             clock.advance(timedelta(days=1))
             demonstrations.write_day(unit, hosts, seed=day)
+        usage_counts.recount(unit, clock.now() - timedelta(days=DAYS), clock.now() + timedelta(days=1))
+        usage_books.open_book(unit.at_home(Home.ACCOUNT).session)
         unit.commit()
     units.engines.dispose()
 

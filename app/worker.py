@@ -28,6 +28,7 @@ from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
+from app.services.bookkeepers import Bookkeeper
 from app.services.effects import (
     domain_checks,
     graph_scans,
@@ -79,6 +80,7 @@ class WorkerProcess:
             Sealer(self.units, decode_key(given.master_key.get_secret_value())),
             Sweeper(self.units),
             Steward(self.units),
+            Bookkeeper(self.units),
             FailureLog(self.units),
         )
         self._direct = direct

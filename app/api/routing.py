@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ from app.models.tables import Identified
 from app.models.tenants import Tenant
 from app.services import access_tokens, entrances, tokens, usage
 from app.services.access import require
+from app.services.usage_counts import minute_of
 from app.serving.limits import NoCounter, RateLimited, limit_call
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
@@ -131,7 +132,7 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             response = _answered(operation, unit.at_home(operation.home), ids)
             at = _note(unit, response.status_code, g.get("verdict"))
             unit.commit()
-            _count(unit.tenant_id, unit.actor, at)
+            _count(unit.tenant_id, unit.actor, at, g.get("verdict"))
             return response
     except Exception as error:
         if g.entry is not None and not isinstance(error, RateLimited | NoCounter):  # a refusal must cost little
@@ -206,10 +207,14 @@ def _note(unit: Unit, status: int, verdict: str | None = None) -> datetime:
     )
 
 
-def _count(tenant_id: UUID, actor: Actor, at: datetime) -> None:
+def _count(tenant_id: UUID, actor: Actor, at: datetime, verdict: str | None = None) -> None:
     """Count the call whose row was committed."""
     key_id = actor.id if actor.kind is ActorKind.KEY else None
-    runtime().call_counts.note(tenant_id, at, key_id, request.url_rule.rule if request.url_rule else "")
+    rule = request.url_rule.rule if request.url_rule else ""
+    minute = minute_of(
+        at.astimezone(UTC), key_id, rule, workspace_id=actor.workspace_id, person=actor.label, verdict=verdict
+    )
+    runtime().call_counts.note(tenant_id, minute)
 
 
 def _note_refusal(refused: Entry, status: int) -> None:

@@ -1,16 +1,22 @@
 """Usage for programs: what was used per UTC day, and of the plan."""
 
 import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from app.api.routing import noun_blueprint, resource
 from app.api.shapes import Asked, Moment, Told
+from app.core.errors import Invalid
 from app.core.permissions import Permission
 from app.db.units import Unit
-from app.services import quota_summaries, usage
+from app.services import quota_summaries, usage, usage_series
+from app.services.usage_series import SPLITS, Measure, Period, Split
 
 blueprint = noun_blueprint("usage", __name__)
+What = Literal["calls", "texts", "scans", "findings"]
+Days = Literal["this_month", "last_month", "90_days"]
+By = Literal["day", "key", "workspace", "endpoint", "person"]
 
 
 class UsageQuery(Asked):
@@ -93,4 +99,52 @@ def summary(unit: Unit, query: UsageQuery) -> SummaryView:
         until=days[-1][0],
         quotas=[QuotaView.model_validate(line) for line in quota_summaries.summarise(unit)],
         **{name: each.total for name, each in series.items()},
+    )
+
+
+class FiguresQuery(Asked):
+    """What, over which days, divided by what; a split that does not go with the measure is refused."""
+
+    what: What = "calls"
+    period: Days = "this_month"
+    split: By = "day"
+
+
+class PartView(Told):
+    """A part of the total: `key` is a day, an id (the nil id: no key, no workspace), an endpoint or who."""
+
+    key: str
+    name: str
+    value: int
+
+
+class FiguresView(Told):
+    """What the page Usage shows; days and months are UTC, days without any are left out."""
+
+    what: What
+    period: Days
+    split: By
+    since: datetime.date
+    until: datetime.date = Field(description="The last day")
+    total: int
+    parts: list[PartView] = Field(description="By day the newest first, else the largest 50 first")
+    rest: int = Field(description="What the parts leave over")
+
+
+@resource(blueprint, "GET", "/usage/figures", Permission.USAGE_READ, query=FiguresQuery, answer=FiguresView)
+def figures(unit: Unit, query: FiguresQuery) -> FiguresView:
+    """Show calls, texts, scans or findings by day, key, workspace, endpoint or person."""
+    what, split = Measure(query.what), Split(query.split)
+    if split not in SPLITS[what]:
+        raise Invalid(fields={"split": f"{what} are divided by {', '.join(SPLITS[what])}"})
+    made = usage_series.report(unit, what, split, Period(query.period))
+    return FiguresView(
+        what=query.what,
+        period=query.period,
+        split=query.split,
+        since=made.span.since,
+        until=made.span.last,
+        total=made.total,
+        parts=[PartView.model_validate(part) for part in made.parts],
+        rest=made.rest,
     )

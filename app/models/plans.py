@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.units import Home, OfTenant
+from app.db.units import Home, InWorkspace, OfTenant
 from app.models.tables import Identified, Table
 
 
@@ -85,16 +85,34 @@ class QuotaReservation(OfTenant, Table):
     settled_at: Mapped[datetime | None]
 
 
-class UsageMinute(OfTenant, Table):
-    """API calls of one minute by one key (or nobody's: the nil id) to one endpoint."""
+class UsageMinute(InWorkspace, OfTenant, Table):
+    """API calls of one minute to one endpoint, by one key or one person's token; the nil id is no key, no workspace."""
 
     __tablename__ = "usage_minutes"
     home = Home.CONTENT
 
     minute: Mapped[datetime] = mapped_column(primary_key=True)
     key_id: Mapped[UUID] = mapped_column(primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
     endpoint: Mapped[str] = mapped_column(primary_key=True)
     calls: Mapped[int] = mapped_column(BigInteger)
+    texts: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsageDay(InWorkspace, OfTenant, Table):
+    """The same of one UTC day that is over; its minutes are gone."""
+
+    __tablename__ = "usage_days"
+    home = Home.CONTENT
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    key_id: Mapped[UUID] = mapped_column(primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    texts: Mapped[int] = mapped_column(BigInteger)
 
 
 class UsageFlush(Identified, Table):

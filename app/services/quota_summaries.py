@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.plans import QuotaReservation
-from app.services import quotas
+from app.models.scans import Scan
+from app.services import quotas, usage_series
 from app.services.access import require
+from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
 from app.services.plan_requests import used_now
 from app.services.plans import QUOTA_NAMES, Quota, entitlements
 from app.services.quotas import METERS, Meter
+from app.services.usage_series import Measure, Period
 
 AT_RISK = 90
 
@@ -62,18 +66,37 @@ def summarise(unit: Unit) -> list[Line]:
     ]
 
 
-def list_counted_scans(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[QuotaReservation]:
-    """Return what this month's scans are made of: each that counts, newest first. Needs tenant:usage:read."""
+@dataclass(frozen=True, slots=True)
+class ScanFilter:
+    """Which of the scans that count; `day` is a UTC date (YYYY-MM-DD), `by` who asked for it."""
+
+    period: Period = Period.THIS_MONTH
+    day: str | None = None
+    workspace_id: UUID | None = None
+    by: str | None = None
+
+
+def list_counted_scans(
+    unit: Unit, only: ScanFilter | None = None, *, cursor: str | None = None, size: int = 50
+) -> Page[QuotaReservation]:
+    """Return what a number of scans is made of: each that counts, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
-    content = unit.at_home(Home.CONTENT)
-    period = quotas.used_of(unit, Quota.SCANS)[1]
-    statement = select(QuotaReservation).where(QuotaReservation.period == period, QuotaReservation.state != "released")
+    only = only or ScanFilter()
+    span = usage_series.span_of(unit, Measure.SCANS, only.period)
+    statement = usage_series.counted_scans(select(QuotaReservation), span)
+    if only.day is not None:
+        since, until = day_bounds(only.day)
+        statement = statement.where(QuotaReservation.at >= since, QuotaReservation.at < until)
+    if only.workspace_id is not None:
+        statement = statement.where(Scan.workspace_id == only.workspace_id)
+    if only.by is not None:
+        statement = statement.where(Scan.requested_by == only.by)
     return newest_first(
-        content,
+        unit.at_home(Home.CONTENT),
         statement,
         QuotaReservation.at,
         QuotaReservation.scan_id,
-        binding=f"counted:{period}",
+        binding=f"counted:{only}:{span.since}",
         cursor=cursor,
         size=size,
         counted=True,

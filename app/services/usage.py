@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, text
@@ -18,6 +17,8 @@ from app.models.usage import ApiCall
 from app.services.access import require
 from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
+from app.services.usage_counts import CHECKED, NOBODY
+from app.services.usage_series import BY_KEYS, Measure, Period, span_of
 from app.tenancy.actors import ActorKind
 
 
@@ -84,78 +85,6 @@ def calls_of_key(unit: Unit, key_id: UUID, *, days: int = 30) -> Series:
     return _series(unit, "calls", ApiCall.at, days, ApiCall.key_id == key_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Who or what a number of rows belongs to: a key, an endpoint or a person."""
-
-    name: str
-    id: UUID | None
-    number: int
-
-
-MOST_SHARES = 20
-
-
-def calls_by_key(unit: Unit, *, days: int = 30) -> list[Share]:
-    """Return calls of the last `days` days by key, the busiest 20 first. Needs tenant:usage:read."""
-    require(unit, Permission.USAGE_READ)
-    number = func.count()
-    grouped = select(func.max(ApiCall.key_name).label("name"), ApiCall.key_id.label("key"), number.label("number"))
-    rows = unit.session.execute(
-        grouped.where(ApiCall.at >= _since(unit, days))
-        .group_by(ApiCall.key_id)
-        .order_by(number.desc())
-        .limit(MOST_SHARES)
-    )
-    return [Share(row.name, row.key, row.number) for row in rows]
-
-
-def calls_by_endpoint(unit: Unit, *, days: int = 30) -> list[Share]:
-    """Return calls of the last `days` days by endpoint, the busiest 20 first. Needs tenant:usage:read."""
-    require(unit, Permission.USAGE_READ)
-    number = func.count()
-    rows = unit.session.execute(
-        select(ApiCall.endpoint.label("name"), number.label("number"))
-        .where(ApiCall.at >= _since(unit, days))
-        .group_by(ApiCall.endpoint)
-        .order_by(number.desc())
-        .limit(MOST_SHARES)
-    )
-    return [Share(row.name, None, row.number) for row in rows]
-
-
-def scans_by_person(unit: Unit, *, days: int = 30) -> list[Share]:
-    """Return scans of the last `days` days by who asked for them, the busiest 20 first. Needs tenant:usage:read."""
-    require(unit, Permission.USAGE_READ)
-    number = func.count()
-    rows = unit.session.execute(
-        select(Scan.requested_by.label("name"), number.label("number"))
-        .where(Scan.created_at >= _since(unit, days))
-        .group_by(Scan.requested_by)
-        .order_by(number.desc())
-        .limit(MOST_SHARES)
-    )
-    return [Share(row.name, None, row.number) for row in rows]
-
-
-def calls_table(unit: Unit, *, days: int = 30) -> list[tuple[date, str, str, int]]:
-    """Return calls by UTC day, key and endpoint, the last `days` days up to today. Needs tenant:usage:read."""
-    require(unit, Permission.USAGE_READ)
-    day: ColumnElement[datetime] = func.date_trunc("day", ApiCall.at, "UTC")
-    rows = unit.session.execute(
-        select(day.label("day"), ApiCall.key_name.label("key"), ApiCall.endpoint.label("endpoint"), func.count())
-        .where(ApiCall.at >= _since(unit, days))
-        .group_by(day, ApiCall.key_name, ApiCall.endpoint)
-        .order_by(day, ApiCall.key_name, ApiCall.endpoint)
-    )
-    return [(moment.astimezone(UTC).date(), key, endpoint, number) for moment, key, endpoint, number in rows]
-
-
-def _since(unit: Unit, days: int) -> datetime:
-    first = unit.now().astimezone(UTC).date() - timedelta(days=days - 1)
-    return datetime(first.year, first.month, first.day, tzinfo=UTC)
-
-
 def of_workspace(unit: Unit, workspace_id: UUID, *, days: int = 30) -> dict[str, Series]:
     """Return one workspace's calls, scans and new findings per UTC day, as `daily`. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
@@ -179,35 +108,57 @@ def _series(
     return Series(name, [(each, found.get(each, 0)) for each in span])
 
 
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls: the nil id is those without a key or a workspace; `by` is a person, or "keys" for any key.
+
+    `day` is a UTC date (YYYY-MM-DD); `texts` are the calls that used up a text.
+    """
+
+    day: str | None = None
+    period: Period | None = None
+    key_id: UUID | None = None
+    workspace_id: UUID | None = None
+    endpoint: str | None = None
+    by: str | None = None
+    texts: bool = False
+
+
 def list_calls(
     unit: Unit,
+    only: CallFilter | None = None,
     *,
-    day: str | None = None,
-    key_id: UUID | None = None,
-    endpoint: str | None = None,
-    month: Literal["calls", "texts"] | None = None,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[ApiCall]:
-    """Return API calls, newest first: of one key, to one endpoint, or this month's, all or those that checked a text.
-
-    Needs tenant:usage:read.
-    """
+    """Return API calls, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
-    binding = f"calls:{day}:{key_id}:{endpoint}:{month}"
-    statement = select(ApiCall)
-    if endpoint is not None:
-        statement = statement.where(ApiCall.endpoint == endpoint)
-    if month is not None:
-        statement = statement.where(ApiCall.at >= func.date_trunc("month", func.clock_timestamp(), "UTC"))
-    if month == "texts":
-        statement = statement.where(ApiCall.verdict.in_(("blocked", "allowed")))
-    if key_id is not None:
-        statement = statement.where(ApiCall.key_id == key_id)
-    if day is not None:
-        since, until = day_bounds(day)
-        statement = statement.where(ApiCall.at >= since, ApiCall.at < until)
+    only = only or CallFilter()
+    statement = select(ApiCall).where(*_conditions(unit, only))
     return newest_first(
-        unit, statement, ApiCall.at, ApiCall.id, binding=binding, cursor=cursor, size=size, counted=counted
+        unit, statement, ApiCall.at, ApiCall.id, binding=f"calls:{only}", cursor=cursor, size=size, counted=counted
     )
+
+
+def _conditions(unit: Unit, only: CallFilter) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if only.endpoint is not None:
+        wanted.append(ApiCall.endpoint == only.endpoint)
+    if only.by is not None:
+        by_key = ApiCall.key_id.is_not(None)
+        wanted += [by_key] if only.by == BY_KEYS else [~by_key, ApiCall.key_name == only.by]
+    if only.key_id is not None:
+        wanted.append(ApiCall.key_id.is_(None) if only.key_id == NOBODY else ApiCall.key_id == only.key_id)
+    if only.workspace_id is not None:
+        whose = ApiCall.workspace_id
+        wanted.append(whose.is_(None) if only.workspace_id == NOBODY else whose == only.workspace_id)
+    if only.texts:
+        wanted.append(ApiCall.verdict.in_(CHECKED))
+    if only.period is not None:
+        span = span_of(unit, Measure.CALLS, only.period)
+        wanted += [ApiCall.at >= span.begins_at, ApiCall.at < span.ends_at]
+    if only.day is not None:
+        since, until = day_bounds(only.day)
+        wanted += [ApiCall.at >= since, ApiCall.at < until]
+    return wanted

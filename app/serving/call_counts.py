@@ -3,16 +3,17 @@
 import atexit
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.ids import new_id
+from app.db import usage_books
 from app.db.units import Home, Units
 from app.services import usage_counts
-from app.services.usage_counts import Minute, minute_of
+from app.services.usage_counts import Minute
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -43,9 +44,8 @@ class CallCounts:
         self._timer: threading.Timer | None = None
         self._at_exit = self._ending = False
 
-    def note(self, tenant_id: UUID, at: datetime, key_id: UUID | None, endpoint: str) -> None:
-        """Count a call whose row was committed; returns at once."""
-        minute = minute_of(at.astimezone(UTC), key_id, endpoint)
+    def note(self, tenant_id: UUID, minute: Minute) -> None:
+        """Count a call whose row was committed, in the minute that it belongs to; returns at once."""
         with self._lock:
             self._counts.setdefault(tenant_id, Counter())[minute] += 1
             if not self._at_exit:
@@ -83,6 +83,7 @@ class CallCounts:
             if tenant_id not in self._healed:
                 this_minute = unit.now().astimezone(UTC).replace(second=0, microsecond=0)
                 usage_counts.recount(unit, this_minute - HEALED, this_minute - STILL_COUNTED)
+                usage_books.open_book(unit.at_home(Home.ACCOUNT).session)
             usage_counts.add_minutes(unit, flush_id, counted)
             unit.commit()
         self._healed.add(tenant_id)

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from uuid import UUID
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, TextAreaField
 
@@ -11,27 +11,22 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tenants import Tenant
-from app.services import plan_overrides, plan_requests, plans, quota_summaries, quotas, scans, usage_counts
+from app.services import plan_overrides, plan_requests, plans, quota_summaries, scans, usage_counts, usage_series
 from app.services.access import may
 from app.services.plan_requests import LONGEST_NOTE
 from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES, PlanName, Quota
-from app.services.quota_summaries import Line
+from app.services.quota_summaries import Line, ScanFilter
 from app.services.quotas import METERS, Meter
+from app.services.usage_series import Measure, Period
 from app.serving.forms import Form
-from app.web.listings import ROWS, listing
+from app.web.listings import ROWS, id_given, listing
+from app.web.quota_rows import rows_of
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows
+from app.web.usages import PERIODS
+from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("plans", __name__)
-# quota -> the page of the rows behind it, its filters, and the permission that it needs
-BEHIND: dict[Quota, tuple[str, dict[str, str], Permission]] = {
-    Quota.SEATS: ("people.index", {}, Permission.PEOPLE_READ),
-    Quota.WORKSPACES: ("workspaces.index", {}, Permission.WORKSPACES_READ),
-    Quota.API_KEYS: ("keys.index", {}, Permission.KEYS_READ),
-    Quota.SCANS: ("plans.counted_scans", {}, Permission.USAGE_READ),
-    Quota.TEXTS: ("usages.calls", {"quota": "texts"}, Permission.USAGE_READ),
-    Quota.CONCURRENT_SCANS: ("scans.index", {"status": "running"}, Permission.SCANS_READ),
-}
 
 
 class RequestForm(Form):
@@ -58,12 +53,11 @@ def show(unit: Unit) -> str:
         request_made=_asked(request_made),
         at_risk=[line for line in lines if line.at_risk],
         calls=usage_counts.calls_this_month(unit) if may(unit, Permission.USAGE_READ) else None,
+        by_workspace=_by_workspace(unit) if may(unit, Permission.USAGE_READ) else [],
     )
 
 
 def _shown(unit: Unit, line: Line) -> SimpleNamespace:
-    endpoint, values, permission = BEHIND.get(line.quota, ("", {}, Permission.PLAN_READ))
-    there = endpoint in current_app.view_functions and may(unit, permission)
     return SimpleNamespace(
         name=line.name,
         used=line.used,
@@ -72,7 +66,7 @@ def _shown(unit: Unit, line: Line) -> SimpleNamespace:
         at_risk=line.at_risk,
         resets_at=line.resets_at,
         agreed=line.agreed,
-        url=url_for(endpoint, **values) if there else None,  # type: ignore[arg-type]
+        url=rows_of(unit, line.quota),
     )
 
 
@@ -169,9 +163,36 @@ def withdraw(unit: Unit, request_id: UUID) -> Response:
 
 @tenant_page(blueprint, "/plan/scans", Permission.USAGE_READ)
 def counted_scans(unit: Unit) -> str:
-    """Show the scans that this month's number is made of."""
-    page = quota_summaries.list_counted_scans(unit, cursor=request.args.get("after"), size=ROWS)
+    """Show the scans that a number is made of: this month's, or those of another period, workspace or person."""
+    args = request.args
+    given = args.get("period", "")
+    only = ScanFilter(
+        period=Period(given) if given in set(Period) else Period.THIS_MONTH,
+        day=args.get("day") or None,
+        workspace_id=id_given("workspace_id"),
+        by=args.get("by") or None,
+    )
+    page = quota_summaries.list_counted_scans(unit, only, cursor=args.get("after"), size=ROWS)
     found = {row.id: row for row in scan_rows(unit, scans.scans_by_id(unit, [row.scan_id for row in page.rows]))}
-    used, period = quotas.used_of(unit, Quota.SCANS)
-    shown = listing([found[row.scan_id] for row in page.rows if row.scan_id in found], page, ())
-    return render_template("plans/scans.html", used=used, period=period, **shown)
+    rows = [found[row.scan_id] for row in page.rows if row.scan_id in found]
+    return render_template(
+        "plans/scans.html",
+        span=usage_series.span_of(unit, Measure.SCANS, only.period),
+        periods=[(str(period), name) for period, name in PERIODS.items()],
+        workspaces=offered(unit, only.workspace_id),
+        **listing(rows, page, ("period", "day", "workspace_id", "by")),
+    )
+
+
+def _by_workspace(unit: Unit) -> list[SimpleNamespace]:
+    """Return what each workspace used this month, each number with the way to its rows."""
+    rows = []
+    for workspace_id, name, used in usage_series.of_workspaces(unit):
+        here = {"period": str(Period.THIS_MONTH), "workspace_id": str(workspace_id)}
+        urls = {
+            Measure.CALLS: url_for("usages.calls", **here),  # type: ignore[arg-type]
+            Measure.TEXTS: url_for("usages.calls", quota="texts", **here),  # type: ignore[arg-type]
+            Measure.SCANS: url_for("plans.counted_scans", **here),  # type: ignore[arg-type]
+        }
+        rows.append(SimpleNamespace(name=name, numbers=[(used.get(each, 0), url) for each, url in urls.items()]))
+    return rows

@@ -1,8 +1,15 @@
-"""What a tenant used, by day, in the account home."""
+"""Up to which day each tenant's calls were summed, for the worker that does it."""
+
+from pathlib import Path
+
+from alembic import op
 
 revision = "control_0016"
 down_revision = "control_0015"
 
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

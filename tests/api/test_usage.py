@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from flask import Flask
+
 from app.core.permissions import Permission
 from tests.peers.programs import Program, Stock
 from tests.peers.tenants import Made
@@ -43,3 +45,28 @@ def test_key_learns_its_tenant_and_scopes(program: Callable[..., Program]) -> No
             "scopes": scopes,
         },
     }
+
+
+def test_figures_are_those_of_the_page(app: Flask, program: Callable[..., Program]) -> None:
+    """Calls by key, endpoint and day of the present month, with what they come to; a wrong split is refused."""
+    caller = program()
+    for _ in range(3):
+        caller.get("/api/v1/scans")
+    app.extensions["sentinel"].call_counts.flush()
+    for split, key in (
+        ("key", str(caller.key_id)),
+        ("endpoint", "/api/v1/scans"),
+        ("person", "keys"),
+        ("workspace", str(caller.tenant.id)),
+        ("day", datetime.now(UTC).date().isoformat()),
+    ):
+        told = caller.get("/api/v1/usage/figures", query_string={"split": split}).json
+        assert told is not None
+        assert told["total"] == 3 and told["rest"] == 0 and told["until"] == datetime.now(UTC).date().isoformat()
+        assert [(part["key"], part["value"]) for part in told["parts"]] == [(key, 3)]
+    refused = caller.get("/api/v1/usage/figures", query_string={"what": "scans", "split": "key"})
+    assert refused.status_code == 422 and refused.json is not None and "split" in str(refused.json)
+    summary = caller.get("/orgs/me/stats").json
+    assert summary is not None
+    at_risk = {each["quota"]: (each["percent"], each["at_risk"]) for each in summary["quotas"]}
+    assert at_risk["llm_tokens_month"] == (None, False) and at_risk["scans"] == (0, False)

@@ -432,9 +432,11 @@ NOTED = frozenset(
     {
         "shared.api_calls",
         "shared.usage_minutes",
+        "shared.usage_days",
         "shared.usage_flushes",
         "auth.key_uses",
         "auth.key_scope_uses",
+        "auth.usage_books",
         "account.scim_tokens",
     }
 )

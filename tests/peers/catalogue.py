@@ -97,6 +97,7 @@ FUNCTIONS = {
             "note_login",
             "note_signing_keys",
             "open_session",
+            "open_usage_book",
             "peek_invitation",
             "peek_token",
             "provision_user",
@@ -175,6 +176,7 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
+    **dict.fromkeys(("note_usage_summed", "usage_due"), WORKER),
     **dict.fromkeys(
         ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
     ),

@@ -57,7 +57,7 @@ def test_a_batch_whose_answer_was_lost_is_written_once(tenant: Made, monkeypatch
         at = [note(unit) for _ in range(3)]
         unit.commit()
     for each in at:
-        counts.note(tenant.id, each, None, "/api/v1/scans")
+        counts.note(tenant.id, minute_of(each, None, "/api/v1/scans"))
     commit = Unit.commit
 
     def lost(unit: Unit) -> None:
@@ -79,7 +79,7 @@ def test_a_batch_waits_for_the_database(tenant: Made, monkeypatch: pytest.Monkey
     with tenant.unit() as unit:
         at = note(unit)
         unit.commit()
-    counts.note(tenant.id, at, None, "/api/v1/scans")
+    counts.note(tenant.id, minute_of(at, None, "/api/v1/scans"))
     write = usage_counts.add_minutes
 
     def away(*_given: object) -> bool:
@@ -101,10 +101,10 @@ def test_the_next_process_heals_what_a_killed_one_lost(tenant: Made) -> None:
         old = at - timedelta(minutes=5)
         unit.session.execute(ApiCall.__table__.insert().values(**_row(unit, old)))
         unit.commit()
-    killed.note(tenant.id, old, None, "/api/v1/scans")
+    killed.note(tenant.id, minute_of(old, None, "/api/v1/scans"))
     del killed  # a kill -9 between the rows' commit and the batch
     counts = CallCounts(tenant.units, seconds=3600)
-    counts.note(tenant.id, at, None, "/api/v1/scans")
+    counts.note(tenant.id, minute_of(at, None, "/api/v1/scans"))
     counts.flush()
     assert sums(tenant) == (2, 2)
 

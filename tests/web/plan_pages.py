@@ -11,6 +11,7 @@ from wtforms import HiddenField, TextAreaField
 from wtforms.validators import Length
 
 from app.services.plan_requests import Consequences
+from app.services.usage_series import Period, Span
 from tests.web import samples as s
 
 ROUTES = {
@@ -20,7 +21,6 @@ ROUTES = {
     "plans.create": "/plan/request/",
     "plans.withdraw": "/plan/requests/<request_id>/withdrawal",
     "plans.counted_scans": "/plan/scans",
-    "usages.table": "/usage/calls.csv",
 }
 RESET = datetime(2026, 12, 1, tzinfo=UTC)
 PLANS = [
@@ -67,6 +67,10 @@ def _show(**more: Any) -> dict[str, Any]:
         "overrides": [],
         "request_made": None,
         "calls": 48_210,
+        "by_workspace": [
+            Row(name="Default", numbers=[(48_001, "/t/northwind/usage/calls"), (1_204, "#"), (9_400, "#")]),
+            Row(name="Payments", numbers=[(209, "/t/northwind/usage/calls"), (0, "#"), (12, "#")]),
+        ],
     }
     return {**plain, **more}
 
@@ -91,9 +95,12 @@ def _compare(**more: Any) -> dict[str, Any]:
     return {"every": PLANS, "present": "professional", "rows": rows, "features": features, "pending": None, **more}
 
 
-def _scans(rows: list[Any]) -> dict[str, Any]:
-    pages = {"count": len(rows) * 30, "newest": None, "older": "?after=x" if rows else None}
-    return {"rows": rows, "used": 240, "period": date(2026, 11, 1), **pages}
+def _scans(rows: list[Any], *, filtered: bool = False) -> dict[str, Any]:
+    pages = {"count": len(rows) * 30, "newest": None, "older": "?after=x" if rows else None, "filtered": filtered}
+    span = Span(Period.THIS_MONTH, date(2026, 11, 1), date(2026, 11, 22), date(2026, 11, 1))
+    filters = dict.fromkeys(("period", "day", "workspace_id", "by"))
+    more = {"span": span, "periods": [("this_month", "This month")], "workspaces": [], "filters": filters}
+    return {"rows": rows, **more, **pages}
 
 
 def _quota(reset: str | None) -> dict[str, Any]:
@@ -131,6 +138,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "plan-scans": ("plans/scans.html", lambda: _scans(s.SCANS)),
     "plan-scans-empty": ("plans/scans.html", lambda: _scans([])),
+    "plan-scans-filtered": ("plans/scans.html", lambda: _scans([], filtered=True)),
     "over-quota": ("errors/quota.html", lambda: _quota("2026-12-01T00:00:00+00:00")),
     "over-seats": ("errors/quota.html", lambda: _quota(None)),
 }

@@ -286,13 +286,6 @@ REFERENCE = {
 }
 
 
-def full(name: str) -> Chart:
-    """A chart of a busy month."""
-    days = [NOW.date() - timedelta(days=back) for back in range(29, -1, -1)]
-    bars = tuple(Bar(day, (1000 + day.day * 37,), f"/t/northwind/usage/calls?day={day}") for day in days)
-    return Chart(name, f"API calls {name}", "calls", (Series("API calls"),), bars)
-
-
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Version/19.0 Safari/604.1"
 ACCOUNT = Row(
@@ -346,15 +339,3 @@ MAILS = [
     )
     for n, subject in enumerate(("Confirm your e-mail address", "Set a new password"))
 ]
-
-SHARES = [
-    Row(
-        title="Calls by key",
-        noun="Key",
-        unit="calls",
-        rows=[("Checkout service", 9_204, "#"), ("Nightly job", 88, "#")],
-    ),
-    Row(title="Calls by endpoint", noun="Endpoint", unit="calls", rows=[("/api/v1/process", 9_100, "#")]),
-    Row(title="Scans by person or key", noun="Asked by", unit="scans", rows=[(PERSON.email, 40, "#")]),
-]
-NO_SHARES = [Row(title=each.title, noun=each.noun, unit=each.unit, rows=[]) for each in SHARES]

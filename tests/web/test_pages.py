@@ -20,7 +20,7 @@ from tests.peers.visitors import Person
 from tests.plugins.servers import Database
 
 PAGES = ("/", "/scans", "/scans/new", "/documents/new", "/findings", "/assets", "/assets/new", "/graph", "/guard")
-SETTINGS = ("/keys", "/keys/new", "/usage", "/usage?days=30", "/usage/calls", "/audit")
+SETTINGS = ("/keys", "/keys/new", "/usage", "/usage?what=scans&period=90_days&split=person", "/usage/calls", "/audit")
 FAULT = Fault("csp.missing", "No <b>policy</b>", "high", "<script>alert(1)</script>", "Send one.", "header", 693)
 
 

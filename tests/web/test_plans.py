@@ -7,13 +7,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.models.plans import PlanRequest
 from app.models.tenants import Tenant
 from app.outbox.relay import Relay
-from app.services import audit, plan_requests, plans, quotas, usage
+from app.services import audit, plan_requests, plans, quotas
 from app.services.effects import plan_notices, quota_warnings
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
@@ -147,23 +146,3 @@ def test_the_present_or_no_plan_is_not_asked_for(plan: str, owner: Person) -> No
     owner.get(owner.at("/plan/request?plan=free"))
     assert owner.post(owner.at("/plan/request"), {"plan": plan, "note": ""}).status_code in (404, 422)
     assert "is asked for" not in owner.get(owner.at("/plan")).text
-
-
-def test_usage_is_broken_down_and_taken_out(owner: Person, tenant: Made) -> None:
-    """Keys, endpoints and people have their numbers, each with its rows; the file holds the same and no formula."""
-    key = new_id()
-    with tenant.unit() as unit:
-        for _ in range(3):
-            usage.note_call(unit, method="GET", endpoint="/api/v1/scans", status=200, microseconds=900)
-        unit.commit()
-    start(tenant)
-    page = owner.get(owner.at("/usage"))
-    assert "Calls by endpoint" in page.text and "path=/api/v1/scans" in page.text and f"by={tenant.email}" in page.text
-    assert owner.get(owner.at("/usage/calls?path=/api/v1/scans")).text.count("<tr>") == 4
-    assert "No call like that" in owner.get(owner.at("/usage/calls?path=/nowhere")).text
-    assert "data-row-link" in owner.get(owner.at(f"/scans?by={tenant.email}")).text
-    assert "No scan like that" in owner.get(owner.at(f"/scans?by={key}")).text
-    file = owner.get(owner.at("/usage/calls.csv"))
-    assert file.mimetype == "text/csv"
-    head, row, _end = file.text.split("\r\n")
-    assert head == '"day","key","endpoint","calls"' and row.endswith(f'"{tenant.email}","/api/v1/scans","3"')
