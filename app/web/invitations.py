@@ -27,7 +27,7 @@ class InvitationForm(Form):
 
     addresses = TextAreaField("E-mail addresses")
     file = FileField("CSV file")
-    role = SelectField("Role")
+    role = SelectField("Role", default=str(Role.VIEWER))
 
 
 @tenant_page(blueprint, "/people/invitations", Permission.PEOPLE_READ, home=Home.ACCOUNT)
