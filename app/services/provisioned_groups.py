@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
 
-from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
+from app.core.errors import Conflict, Invalid, PermissionDenied
 from app.core.permissions import Permission, Role, permissions_of
 from app.db.units import Unit
 from app.models.provisioning import ProvisionedGroup, ProvisionedGroupMember, ProvisionedPerson
-from app.services import audit
+from app.services import audit, provisioned_rows
 from app.services.access import require
 from app.services.provisioned_roles import MAPPED, settle_roles
 
@@ -88,25 +88,14 @@ def remove(unit: Unit, group: ProvisionedGroup) -> None:
 
 def get(unit: Unit, group_id: UUID, *, held: bool = False) -> ProvisionedGroup:
     """Return the group, `held` until the end of the unit. Needs tenant:people:read. Raises NotFound."""
-    require(unit, Permission.PEOPLE_READ)
-    statement = select(ProvisionedGroup).where(ProvisionedGroup.id == group_id)
-    found = unit.session.scalar(statement.with_for_update() if held else statement)
-    if found is None:
-        raise NotFound(f"There is no group {group_id}.")
-    return found
+    return provisioned_rows.find(unit, ProvisionedGroup, "group", group_id, held=held)
 
 
 def list_groups(
     unit: Unit, condition: ColumnElement[bool] | None = None, *, skip: int = 0, most: int = 100
 ) -> tuple[list[ProvisionedGroup], int]:
     """Return groups in the order in which they came, and how many fit in all. Needs tenant:people:read."""
-    require(unit, Permission.PEOPLE_READ)
-    statement = select(ProvisionedGroup)
-    if condition is not None:
-        statement = statement.where(condition)
-    count = unit.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
-    ordered = statement.order_by(ProvisionedGroup.created_at, ProvisionedGroup.id)
-    return list(unit.session.scalars(ordered.offset(skip).limit(most))), count
+    return provisioned_rows.list_rows(unit, ProvisionedGroup, condition, skip=skip, most=most)
 
 
 def members_of(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, list[Member]]:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, select
 
 from app.core import crypto
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Invalid
 from app.core.permissions import Permission, Role
 from app.db.people import provision_user
 from app.db.units import Unit
 from app.models.accounts import Membership
 from app.models.provisioning import ProvisionedGroup, ProvisionedGroupMember, ProvisionedPerson
-from app.services import audit, memberships
+from app.services import audit, memberships, provisioned_rows
 from app.services.access import require
 from app.services.accounts import normal_email
 from app.services.email_domains import domain_of, is_proven
@@ -147,25 +147,14 @@ def remove(unit: Unit, person: ProvisionedPerson) -> None:
 
 def get(unit: Unit, person_id: UUID, *, held: bool = False) -> ProvisionedPerson:
     """Return the person, `held` until the end of the unit. Needs tenant:people:read. Raises NotFound."""
-    require(unit, Permission.PEOPLE_READ)
-    statement = select(ProvisionedPerson).where(ProvisionedPerson.id == person_id)
-    found = unit.session.scalar(statement.with_for_update() if held else statement)
-    if found is None:
-        raise NotFound(f"There is no user {person_id}.")
-    return found
+    return provisioned_rows.find(unit, ProvisionedPerson, "user", person_id, held=held)
 
 
 def list_people(
     unit: Unit, condition: ColumnElement[bool] | None = None, *, skip: int = 0, most: int = 100
 ) -> tuple[list[ProvisionedPerson], int]:
     """Return people in the order in which they came, and how many fit in all. Needs tenant:people:read."""
-    require(unit, Permission.PEOPLE_READ)
-    statement = select(ProvisionedPerson)
-    if condition is not None:
-        statement = statement.where(condition)
-    count = unit.session.scalar(select(func.count()).select_from(statement.subquery())) or 0
-    ordered = statement.order_by(ProvisionedPerson.created_at, ProvisionedPerson.id)
-    return list(unit.session.scalars(ordered.offset(skip).limit(most))), count
+    return provisioned_rows.list_rows(unit, ProvisionedPerson, condition, skip=skip, most=most)
 
 
 def groups_of(unit: Unit, ids: list[UUID]) -> dict[UUID, list[tuple[UUID, str]]]:
