@@ -1,7 +1,7 @@
 """The whole product and a real browser, for persons' paths through it."""
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,16 +9,16 @@ from playwright.sync_api import Browser
 
 from tests.peers.browsers import chromium
 from tests.peers.consoles import Console, serving
-from tests.plugins.servers import Bolt, Database, settings_of
+from tests.plugins.servers import Bolt, Database, make_database, settings_of
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def console(
-    new_database: Callable[[], Database], secret_variables: dict[str, str], temporal_address: str, arcadedb: Bolt
+    postgres_server: Database, secret_variables: dict[str, str], temporal_address: str, arcadedb: Bolt
 ) -> Iterator[Console]:
-    """Web, worker, Temporal, graph and target, on a database that nobody else has touched."""
+    """Web, worker, Temporal, graph and target, on a database of the journeys': each makes tenants of its own."""
     variables = {
-        **settings_of(new_database(), secret_variables),
+        **settings_of(make_database(postgres_server.server), secret_variables),
         "TEMPORAL_ADDRESS": temporal_address,
         "NEO4J_URI": arcadedb.uri,
         "NEO4J_USER": arcadedb.user,
@@ -32,7 +32,7 @@ def console(
             yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser(chromium_path: str) -> Iterator[Browser]:
     """The system's Chromium."""
     with chromium(chromium_path) as started:

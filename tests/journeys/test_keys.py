@@ -39,8 +39,8 @@ def test_a_key_from_making_to_revoking(console: Console, browser: Browser) -> No
     page = browser.new_context().new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    sign_up(page, console, "harbour")
-    old = issue_key(page, console, "harbour")
+    sign_up(page, console, "pier")
+    old = issue_key(page, console, "pier")
     assert call(console, old) == 200
     page.get_by_role("link", name="Journey", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Journey")

@@ -13,7 +13,7 @@ from tests.peers.consoles import Console
 from tests.peers.workers import ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.temporal, pytest.mark.graph, pytest.mark.timeout(240)]
-SLUG = "harbour"
+SLUG = "jetty"
 
 
 def agree(console: Console, tenant_id: str, scans: int) -> None:
