@@ -12,7 +12,7 @@ run: setup
 
 # A one-use link into the staff console of the installation that runs: make staff EMAIL=you@example.com
 staff: setup
-	exec $(RUN) app.local sentinel staff invite $(EMAIL)
+	exec $(RUN) app.local sentinel staff invite $(EMAIL) --as $(EMAIL) --reason "make staff"
 
 # What is quick: every commit passes it.
 test: check

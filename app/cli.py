@@ -28,13 +28,11 @@ from app.services import (
     audit_verifications,
     demonstrations,
     entrances,
-    plan_overrides,
-    plan_requests,
     signing_keys,
     usage_counts,
 )
 from app.services.accounts import Origin, Signup
-from app.tenancy.actors import Actor, ActorKind, system_actor
+from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 
 SLUG = "demonstration"
@@ -47,8 +45,8 @@ def main() -> None:
     configure_logs("WARNING")
 
 
-main.add_command(commands.staff)
-main.add_command(commands.tenants)
+for _command in commands.sentinel.commands.values():
+    main.add_command(_command)
 
 
 @main.command()
@@ -176,63 +174,6 @@ def _doorway() -> Iterator[tuple[Doorway, bytes]]:
     try:
         with units.identify() as door:
             yield door, decode_key(given.master_key.get_secret_value())
-    finally:
-        units.engines.dispose()
-
-
-@main.group()
-def plan() -> None:
-    """Plans of tenants, for staff: each command names who acts, and is an event in the tenant's audit log."""
-
-
-@plan.command()
-@click.argument("tenant", type=click.UUID)
-@click.argument("kind", type=click.Choice(sorted(plan_overrides.NAMES)))
-@click.argument("name")
-@click.argument("value")
-@click.option("--reason", required=True, help="Why; the tenant can read it.")
-@click.option("--days", type=int, help="How long it holds; without it, for good.")
-@click.option("--staff", required=True, help="Who acts.")
-def override(tenant: UUID, kind: str, name: str, value: str, reason: str, days: int | None, staff: str) -> None:
-    """Agree on a figure with a tenant: a number or "unlimited"; for a feature 1 or 0."""
-    if value != "unlimited" and not value.isdigit():
-        raise click.ClickException('the value is a number or "unlimited"')
-    with _as_staff(tenant, staff) as unit:
-        until = None if days is None else unit.now() + timedelta(days=days)
-        number = None if value == "unlimited" else int(value)
-        plan_overrides.override(unit, plan_overrides.Wanted(kind, name, number, reason, until))
-    click.echo(f"{name} is {value} for {tenant}")
-
-
-@plan.command()
-@click.argument("tenant", type=click.UUID)
-@click.argument("decision", type=click.Choice(["approve", "decline"]))
-@click.option("--answer", default="", help="What the tenant is told.")
-@click.option("--staff", required=True, help="Who acts.")
-def decide(tenant: UUID, decision: str, answer: str, staff: str) -> None:
-    """Approve or decline the plan that a tenant asks for."""
-    with _as_staff(tenant, staff) as unit:
-        waiting = plan_requests.waiting_request(unit)
-        if waiting is None:
-            raise click.ClickException("this tenant asks for no other plan")
-        plan_requests.decide_request(unit, waiting.id, approve=decision == "approve", answer=answer)
-        click.echo(f"{waiting.plan}: {waiting.status}")
-
-
-@contextmanager
-def _as_staff(tenant: UUID, staff: str) -> Iterator[Unit]:
-    """Open a unit of the tenant with the worker's login, and commit it; an error of a service is told in one line."""
-    given = settings()
-    url = (given.database_worker_url or given.database_url).get_secret_value()
-    waker = Waker(given.database_direct_url.get_secret_value() if given.database_direct_url else url)
-    units = open_units(given, url, on_effects=waker.wake, application="sentinel staff")
-    refuse_privileged(units.engines.control)
-    try:
-        with tenant_scope(tenant), units.open(Home.ACCOUNT, system_actor(f"staff {staff}")) as unit:
-            yield unit
-            unit.commit()
-    except AppError as error:
-        raise click.ClickException(" ".join([error.detail, *error.fields.values()])) from error
     finally:
         units.engines.dispose()
 

@@ -29,6 +29,7 @@ from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
 from app.services.bookkeepers import Bookkeeper
+from app.services.censuses import Census
 from app.services.effects import (
     domain_checks,
     graph_scans,
@@ -81,6 +82,7 @@ class WorkerProcess:
             Sweeper(self.units),
             Steward(self.units),
             Bookkeeper(self.units),
+            Census(self.units),
             FailureLog(self.units),
         )
         self._direct = direct

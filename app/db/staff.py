@@ -1,4 +1,4 @@
-"""The platform's staff in the directory: signing in, what they see of tenants, what they order; no tenant's data."""
+"""The platform's staff in the directory: signing in, what they order, what the worker counts for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,88 +41,6 @@ class StaffAccount:
     created_at: datetime
     disabled_at: datetime | None
     used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TenantRow:
-    """A tenant as the platform sees it: what it is and how busy, nothing that it holds."""
-
-    tenant_id: UUID
-    slug: str
-    name: str
-    plan: str
-    status: str
-    status_reason: str | None
-    level: str
-    created_at: datetime
-    trial_ends_at: datetime | None
-    deleted_at: datetime | None
-    purge_at: datetime | None
-    members: int
-    api_keys: int
-    scans_queued: int
-    scans_running: int
-    effects: int
-    oldest_effect: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class TenantSearch:
-    """Which tenants: words in name, slug or the whole id; empty parts fit all."""
-
-    words: str = ""
-    plan: str = ""
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StaffEvent:
-    """Something that staff did, with how far an order has come; `waiting` until the worker has carried it out."""
-
-    id: UUID
-    at: datetime
-    staff_label: str
-    action: str
-    tenant_id: UUID | None
-    slug: str | None
-    reason: str | None
-    detail: dict[str, Any] | None
-    address: str | None
-    done_at: datetime | None
-    waiting: bool
-    last_error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OverrideRow:
-    """A figure of one tenant in place of its plan's; `value` None is unlimited, `until` None is for good."""
-
-    id: UUID
-    kind: str
-    name: str
-    value: int | None
-    reason: str
-    until: datetime | None
-    created_at: datetime
-    created_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """How many tenants have a status and a plan."""
-
-    status: str
-    plan: str
-    tenants: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much work of one kind waits, and since when the oldest."""
-
-    part: str
-    waiting: int
-    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,77 +149,6 @@ def list_staff(session: Session) -> list[StaffAccount]:
     return [StaffAccount(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_list()"))]
 
 
-def note(
-    session: Session,
-    event_id: UUID,
-    who: str,
-    action: str,
-    reason: str | None,
-    *,
-    address: str | None,
-    agent: str | None,
-    request_id: str | None,
-) -> None:
-    """Write down what a member of staff did."""
-    call = text("SELECT auth.staff_note(:id, :who, :action, :reason, :address, :agent, :request)")
-    values = {"id": event_id, "who": who, "action": action, "reason": reason}
-    session.execute(call, {**values, "address": address, "agent": agent, "request": request_id})
-
-
-def log(
-    session: Session, *, tenant_id: UUID | None = None, before: tuple[datetime, UUID] | None = None, most: int = 50
-) -> list[StaffEvent]:
-    """Return what staff did, newest first, of one tenant or of all; `before` is the last one already shown."""
-    at, event_id = before or (None, None)
-    rows = session.execute(
-        text("SELECT * FROM auth.staff_log(:tenant, :at, :id, :most)"),
-        {"tenant": tenant_id, "at": at, "id": event_id, "most": most},
-    )
-    return [StaffEvent(**row._mapping) for row in rows]
-
-
-def tenants(
-    session: Session, wanted: TenantSearch, *, after: tuple[str, UUID] | None = None, most: int = 50
-) -> list[TenantRow]:
-    """Return tenants by name; `after` is the last one already shown."""
-    name, last_id = after or (None, None)
-    rows = session.execute(
-        text("SELECT * FROM auth.staff_tenants(:words, :plan, :status, NULL, :name, :id, :most)"),
-        {
-            "words": wanted.words,
-            "plan": wanted.plan,
-            "status": wanted.status,
-            "name": name,
-            "id": last_id,
-            "most": most,
-        },
-    )
-    return [TenantRow(**row._mapping) for row in rows]
-
-
-def tenant(session: Session, tenant_id: UUID) -> TenantRow | None:
-    """Return the tenant."""
-    call = text("SELECT * FROM auth.staff_tenants('', '', '', :tenant, NULL, NULL, 1)")
-    row = session.execute(call, {"tenant": tenant_id}).one_or_none()
-    return None if row is None else TenantRow(**row._mapping)
-
-
-def overrides(session: Session, tenant_id: UUID) -> list[OverrideRow]:
-    """Return what was agreed on with the tenant and is in force, by kind and name."""
-    rows = session.execute(text("SELECT * FROM auth.staff_overrides(:tenant)"), {"tenant": tenant_id})
-    return [OverrideRow(**row._mapping) for row in rows]
-
-
-def figures(session: Session) -> list[Figure]:
-    """Return how many tenants have each status and plan."""
-    return [Figure(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_figures()"))]
-
-
-def backlog(session: Session) -> list[Backlog]:
-    """Return what waits to be done, of each kind."""
-    return [Backlog(**row._mapping) for row in session.execute(text("SELECT * FROM auth.staff_backlog()"))]
-
-
 _ORDER = text(
     "SELECT auth.staff_order(:id, :staff, :who, :tenant, :action, :reason, :detail, :address, :agent, :request)"
 ).bindparams(bindparam("detail", type_=JSONB()), bindparam("reason", type_=Text()))
@@ -339,3 +186,36 @@ def settle_order(session: Session, order_id: UUID, *, again: timedelta | None, p
 def trials_over(session: Session, most: int = 100) -> list[UUID]:
     """Return tenants whose trial has ended. The worker's."""
     return list(session.scalars(text("SELECT auth.trials_over(:most)"), {"most": most}))
+
+
+def claim_counts(session: Session, most: int, *, lease: timedelta, fresh: timedelta, old: timedelta) -> list[UUID]:
+    """Take tenants whose use is to be counted: what was counted `old` ago, or `fresh` ago and something happened since.
+
+    The worker's.
+    """
+    values = {"most": most, "lease": lease, "fresh": fresh, "old": old}
+    return list(session.scalars(text("SELECT auth.claim_counts(:most, :lease, :fresh, :old)"), values))
+
+
+_COUNT = text("SELECT auth.note_count(:tenant, :percent, :quota, :risky, :lines)").bindparams(
+    bindparam("lines", type_=JSONB())
+)
+
+
+def note_count(
+    session: Session,
+    tenant_id: UUID,
+    lines: list[dict[str, Any]],
+    *,
+    percent: int | None,
+    quota: str | None,
+    risky: bool,
+) -> None:
+    """Write down what a tenant uses of its plan: numbers alone. The worker's."""
+    values = {"tenant": tenant_id, "percent": percent, "quota": quota, "risky": risky, "lines": lines}
+    session.execute(_COUNT, values)
+
+
+def note_worker(session: Session, name: str) -> None:
+    """Write down that a worker lives. The worker's."""
+    session.execute(text("SELECT auth.note_worker(:name)"), {"name": name})

@@ -137,6 +137,13 @@ def command_environment(state: Path, given: Mapping[str, str]) -> dict[str, str]
     settings |= {name: kept[name] for name in ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")}
     used = Ports(state / "ports.json")
     settings |= {
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{used.kept('temporal')}",
+        "NEO4J_URI": f"bolt://127.0.0.1:{used.kept('graph')}",
+        "NEO4J_USER": graph.USER,
+        "NEO4J_PASSWORD": kept["graph"],
+        "NEO4J_DATABASE": graph.DATABASE,
+    } | settings
+    settings |= {
         "SENTINEL_ENV": "development",
         "DATABASE_URL": url,
         "DATABASE_PLATFORM_URL": url,

@@ -9,30 +9,24 @@ from wtforms import DateField, SelectField, StringField
 from wtforms.validators import Optional
 
 from app.core.errors import Conflict, Invalid, NotFound
-from app.db import staff as directory
-from app.db.staff import OverrideRow
+from app.db import oversight
+from app.db.oversight import OverrideRow
 from app.db.units import Doorway
 from app.platform.routing import member, staff_page
-from app.platform.tenants import find_tenant
+from app.platform.tenants import FIGURES, find_tenant
 from app.services import staff
-from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES
 from app.services.staff import Wish
 from app.serving.forms import Form
 from app.serving.requests import origin
 
 blueprint = Blueprint("overrides", __name__)
-NAMES = {
-    **{f"quota:{quota}": name for quota, name in QUOTA_NAMES.items()},
-    **{f"rate:{rate}": name for rate, name in RATE_NAMES.items()},
-    **{f"feature:{feature}": name for feature, name in FEATURE_NAMES.items()},
-}
 LARGEST = 1_000_000_000
 
 
 class OverrideForm(Form):
     """Which figure, what in its place, until when and why."""
 
-    figure = SelectField("Figure", choices=[("", "Choose one"), *NAMES.items()])
+    figure = SelectField("Figure", choices=[("", "Choose one"), *FIGURES.items()])
     value = StringField("In its place")
     until = DateField("Last day (UTC)", validators=[Optional()])
     reason = StringField("Reason")
@@ -68,7 +62,7 @@ def create(door: Doorway, tenant_id: UUID) -> Response | tuple[str, int]:
 def ask(door: Doorway, tenant_id: UUID, override_id: UUID) -> str:
     found = _override(door, tenant_id, override_id)
     return render_template(
-        "platform/override_end.html", row=find_tenant(door, tenant_id), override=found, form=EndForm(), names=NAMES
+        "platform/override_end.html", row=find_tenant(door, tenant_id), override=found, form=EndForm(), figures=FIGURES
     )
 
 
@@ -81,7 +75,7 @@ def end(door: Doorway, tenant_id: UUID, override_id: UUID) -> Response | tuple[s
         staff.order(door, member(), wish, origin=origin())
     except (Invalid, Conflict) as error:
         form.blame(error)
-        shown = render_template("platform/override_end.html", row=row, override=found, form=form, names=NAMES)
+        shown = render_template("platform/override_end.html", row=row, override=found, form=form, figures=FIGURES)
         return shown, error.status
     flash("On record, and carried out within seconds.", "good")
     return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
@@ -90,7 +84,7 @@ def end(door: Doorway, tenant_id: UUID, override_id: UUID) -> Response | tuple[s
 def _detail(form: OverrideForm) -> dict[str, object]:
     kind, _, name = (form.figure.data or "").partition(":")
     problems: dict[str, str] = {}
-    if form.figure.data not in NAMES:
+    if form.figure.data not in FIGURES:
         problems["figure"] = "choose one"
     value = _value(kind, (form.value.data or "").strip().lower(), problems)
     until = _until(form.until.data, problems)
@@ -122,7 +116,7 @@ def _until(day: date | None, problems: dict[str, str]) -> str | None:
 
 
 def _override(door: Doorway, tenant_id: UUID, override_id: UUID) -> OverrideRow:
-    for found in directory.overrides(door.session, tenant_id):
+    for found in oversight.overrides(door.session, tenant_id):
         if found.id == override_id:
             return found
     raise NotFound()

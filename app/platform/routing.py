@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from flask import Blueprint, Flask, g, make_response, redirect, request, session, url_for
 from werkzeug.wrappers import Response
 
+from app.db import oversight
 from app.db.staff import Member
 from app.db.units import Doorway
 from app.services import staff
@@ -46,6 +47,7 @@ def staff_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("
                 if g.member is None:
                     target = request.full_path.rstrip("?") if request.method == "GET" else None
                     return redirect(url_for("logins.new", next=target), 303)
+                g.requests = oversight.count_requests(door.session)
                 response = make_response(view(door, **arguments))
                 if response.status_code < 400:
                     door.commit()
@@ -89,4 +91,4 @@ def register_staff(app: Flask) -> None:
 
     @app.context_processor
     def _who() -> dict[str, Any]:
-        return {"member": g.get("member"), "tenant": None, "person": None}
+        return {"member": g.get("member"), "requests_waiting": g.get("requests", 0), "tenant": None, "person": None}

@@ -1,7 +1,8 @@
 """Tenants as staff see them: searched, looked at, suspended, resumed, given another plan, deleted, restored."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,63 +10,32 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
 from app.core.errors import Conflict, Invalid, NotFound
-from app.db import staff as directory
-from app.db.staff import TenantRow, TenantSearch
+from app.db import oversight
+from app.db.oversight import EventSearch, TenantRow, TenantSearch
 from app.db.units import Doorway
+from app.platform.acts import ACTS, NAMES, PLAN_CHOICES
 from app.platform.routing import member, staff_page
 from app.services import staff
 from app.services.lifecycles import PLANS
+from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES
 from app.services.staff import Wish
+from app.services.standings import other_plans, standing_of
 from app.serving.forms import Form
 from app.serving.requests import origin
+from app.serving.words import CAP
+from app.tenancy.placements import Isolation
 
 blueprint = Blueprint("tenants", __name__)
 SIZE = 50
+RECENT = 30
 STATUSES = ("trial", "active", "suspended", "deleted", "purged")
-
-
-@dataclass(frozen=True)
-class Act:
-    """Something that staff can have done to a tenant: its name in addresses, its words, and when it can be."""
-
-    action: str
-    title: str
-    verb: str
-    consequence: str
-    statuses: tuple[str, ...]
-    danger: bool = False
-
-
-ACTS = {
-    "suspension": Act(
-        "tenant.suspend",
-        "Suspend",
-        "Suspend the tenant",
-        "Its pages and API keys are refused from now on, its scans are cancelled. Its people see the reason.",
-        ("trial", "active"),
-        danger=True,
-    ),
-    "resumption": Act(
-        "tenant.resume", "Resume", "Resume the tenant", "Its people and keys come in again.", ("suspended",)
-    ),
-    "plan": Act(
-        "tenant.change-plan",
-        "Change plan",
-        "Change the plan",
-        "The new plan’s limits hold from now on. A trial ends with it.",
-        ("trial", "active", "suspended"),
-    ),
-    "deletion": Act(
-        "tenant.delete",
-        "Delete",
-        "Delete the tenant",
-        "Its pages and API keys are refused from now on. It can be restored for 30 days.",
-        ("trial", "active", "suspended"),
-        danger=True,
-    ),
-    "restoration": Act(
-        "tenant.restore", "Restore", "Restore the tenant", "Everything comes back as it was.", ("deleted",)
-    ),
+LEVELS = tuple(str(level) for level in Isolation)
+ENDING = {"3": timedelta(days=3), "7": timedelta(days=7)}
+QUOTAS = {str(quota): name for quota, name in QUOTA_NAMES.items()}
+FIGURES = {
+    **{f"quota:{quota}": name for quota, name in QUOTA_NAMES.items()},
+    **{f"rate:{rate}": name for rate, name in RATE_NAMES.items()},
+    **{f"feature:{feature}": name for feature, name in FEATURE_NAMES.items()},
 }
 
 
@@ -73,7 +43,7 @@ class ActForm(Form):
     """Why, and what the act needs besides."""
 
     reason = StringField("Reason")
-    plan = SelectField("Plan", choices=[(plan, plan.capitalize()) for plan in PLANS])
+    plan = SelectField("Plan", choices=PLAN_CHOICES)
     slug = StringField("Slug of the tenant")
 
 
@@ -85,88 +55,106 @@ def start(_door: Doorway) -> Response:
 @staff_page(blueprint, "/tenants")
 def index(door: Doorway) -> str:
     """List tenants by name, with figures over all."""
-    given = request.args
-    wanted = TenantSearch(
-        given.get("search", "").replace("\0", "").strip()[:100],
-        _one_of(given.get("plan"), PLANS),
-        _one_of(given.get("status"), STATUSES),
-    )
-    rows = directory.tenants(door.session, wanted, after=_after(given), most=SIZE + 1)
+    wanted, filters = _wanted(request.args)
+    rows = oversight.tenants(door.session, wanted, after=_after(request.args), most=SIZE + 1)
     following = None
     if len(rows) > SIZE:
         rows = rows[:SIZE]
-        last = rows[-1]
-        following = url_for(
-            "tenants.index",
-            search=wanted.words or None,
-            plan=wanted.plan or None,
-            status=wanted.status or None,
-            after=last.name,
-            after_id=last.tenant_id,
-        )
+        following = url_for("tenants.index", **filters, after=rows[-1].name, after_id=rows[-1].tenant_id)
     return render_template(
         "platform/tenants.html",
         rows=rows,
-        wanted=wanted,
+        filters=filters,
+        first=url_for("tenants.index", **filters) if request.args.get("after_id") else None,
         following=following,
-        figures=directory.figures(door.session),
-        plans=[(plan, plan.capitalize()) for plan in PLANS],
+        count=oversight.count_tenants(door.session, wanted, most=CAP + 1),
+        figures=oversight.figures(door.session),
+        plans=PLAN_CHOICES,
+        levels=[(level, level.capitalize()) for level in LEVELS],
         statuses=[(status, status.capitalize()) for status in STATUSES],
+        quotas=QUOTAS,
     )
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>")
 def show(door: Doorway, tenant_id: UUID) -> str:
     row = find_tenant(door, tenant_id)
-    acts = {name: act for name, act in ACTS.items() if row.status in act.statuses}
-    history = directory.log(door.session, tenant_id=tenant_id, most=30)
-    overrides = directory.overrides(door.session, tenant_id)
-    return render_template("platform/tenant.html", row=row, acts=acts, history=history, overrides=overrides)
+    history = oversight.log(door.session, EventSearch(tenant_id), most=RECENT)
+    return render_template(
+        "platform/tenant.html",
+        row=row,
+        acts={name: act for name, act in ACTS.items() if row.status in act.statuses},
+        waiting=[event for event in history if event.waiting],
+        history=history,
+        more=url_for("records.log", tenant=tenant_id) if len(history) == RECENT else None,
+        standing=standing_of(oversight.usage(door.session, tenant_id)),
+        requests=oversight.requests(door.session, tenant_id=tenant_id),
+        overrides=oversight.overrides(door.session, tenant_id),
+        figures=FIGURES,
+    )
 
 
-@staff_page(blueprint, "/tenants/<uuid:tenant_id>/<any(suspension, resumption, plan, deletion, restoration):name>")
+@staff_page(blueprint, f"/tenants/<uuid:tenant_id>/<{NAMES}:name>")
 def ask(door: Doorway, tenant_id: UUID, name: str) -> str:
     row = find_tenant(door, tenant_id)
-    return render_template("platform/act.html", row=row, name=name, act=ACTS[name], form=ActForm(plan=row.plan))
+    return _ask(door, row, name, ActForm(plan=row.plan))
 
 
-@staff_page(
-    blueprint,
-    "/tenants/<uuid:tenant_id>/<any(suspension, resumption, plan, deletion, restoration):name>",
-    methods=("POST",),
-)
+@staff_page(blueprint, f"/tenants/<uuid:tenant_id>/<{NAMES}:name>", methods=("POST",))
 def act(door: Doorway, tenant_id: UUID, name: str) -> Response | tuple[str, int]:
     """Put the order on record; the worker carries it out."""
     row = find_tenant(door, tenant_id)
     form, chosen = ActForm(), ACTS[name]
     try:
-        if not form.validate() and name == "plan":
+        if not form.validate() and chosen.asks == "plan":
             raise Invalid("There is no such plan.", fields={"plan": "choose one of the plans"})
-        wish = Wish(tenant_id, chosen.action, form.reason.data or "", _detail(name, form, row))
+        wish = Wish(tenant_id, chosen.action, form.reason.data or "", _detail(chosen.asks, form, row))
         staff.order(door, member(), wish, origin=origin())
     except (Invalid, Conflict) as error:
         form.blame(error)
-        return render_template("platform/act.html", row=row, name=name, act=chosen, form=form), error.status
+        return _ask(door, row, name, form), error.status
     flash(f"{chosen.title}: on record, and carried out within seconds.", "good")
     return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
 
 
-def _detail(name: str, form: ActForm, row: TenantRow) -> dict[str, str]:
-    if name == "plan":
+def _ask(door: Doorway, row: TenantRow, name: str, form: ActForm) -> str:
+    chosen, shown = ACTS[name], {}
+    if chosen.asks == "plan":
+        standing = standing_of(oversight.usage(door.session, row.tenant_id))
+        overrides = oversight.overrides(door.session, row.tenant_id)
+        shown = {"standing": standing, "consequences": other_plans(standing, row.plan, overrides)}
+    return render_template("platform/act.html", row=row, name=name, act=chosen, form=form, **shown)
+
+
+def _detail(asks: str | None, form: ActForm, row: TenantRow) -> dict[str, str]:
+    if asks == "plan":
         return {"plan": form.plan.data}
-    if name == "deletion":
+    if asks == "slug":
         if (form.slug.data or "").strip() != row.slug:
-            raise Invalid("The tenant was not deleted.", fields={"slug": f"type {row.slug} to delete it"})
+            raise Invalid("Nothing was ordered.", fields={"slug": f"type {row.slug} to confirm"})
         return {"slug": row.slug}
     return {}
 
 
 def find_tenant(door: Doorway, tenant_id: UUID) -> TenantRow:
     """Return the tenant. Raises NotFound."""
-    row = directory.tenant(door.session, tenant_id)
+    row = oversight.tenant(door.session, tenant_id)
     if row is None:
         raise NotFound()
     return row
+
+
+def _wanted(given: Mapping[str, str]) -> tuple[TenantSearch, dict[str, Any]]:
+    """Return what the address asks for, and the same as the parts of an address."""
+    words = given.get("search", "").replace("\0", "").strip()[:100]
+    plan, status = _one_of(given.get("plan"), PLANS), _one_of(given.get("status"), STATUSES)
+    level, ending = _one_of(given.get("level"), LEVELS), _one_of(given.get("ending"), tuple(ENDING))
+    risky = given.get("risk") == "1"
+    filters = {"search": words, "plan": plan, "status": status, "level": level, "ending": ending, "risk": risky and "1"}
+    return (
+        TenantSearch(words, plan, status, level, risky, ENDING.get(ending)),
+        {name: value for name, value in filters.items() if value},
+    )
 
 
 def _one_of(given: str | None, known: tuple[str, ...]) -> str:

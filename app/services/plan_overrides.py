@@ -68,7 +68,7 @@ def override(unit: Unit, wanted: Wanted) -> PlanOverride:
     return made
 
 
-def end_override(unit: Unit, override_id: UUID) -> PlanOverride:
+def end_override(unit: Unit, override_id: UUID, *, reason: str | None = None) -> PlanOverride:
     """End an override: the plan's figure holds again. Staff only. Raises NotFound, Conflict where it is over."""
     _staff_only(unit)
     found = unit.session.get(PlanOverride, (unit.tenant_id, override_id))
@@ -78,7 +78,12 @@ def end_override(unit: Unit, override_id: UUID) -> PlanOverride:
         raise Conflict("This override has ended.")
     found.ended_at, found.ended_by = unit.now(), unit.actor.label
     audit.record(
-        unit, "plan.override-end", "plan_override", found.id, before={"name": found.name, "value": found.value}
+        unit,
+        "plan.override-end",
+        "plan_override",
+        found.id,
+        before={"name": found.name, "value": found.value},
+        after=None if reason is None else {"reason": reason},
     )
     forget_entitlements(unit)
     return found

@@ -129,12 +129,15 @@ def withdraw_request(unit: Unit, request_id: UUID) -> PlanRequest:
     return request
 
 
-def decide_request(unit: Unit, request_id: UUID, *, approve: bool, answer: str = "") -> PlanRequest:
+def decide_request(
+    unit: Unit, request_id: UUID, *, approve: bool, answer: str = "", reason: str | None = None
+) -> PlanRequest:
     """Approve or decline a request. Staff only. With the approval the plan holds, and a trial is over.
 
-    Raises PermissionDenied for a tenant's own people and keys, NotFound, Conflict where it was decided on.
+    `answer` is mailed to the owners, `reason` stands in the logs. Raises PermissionDenied for a tenant's own people
+    and keys, NotFound, Conflict where it was decided on.
     """
-    if unit.actor.kind is not ActorKind.SYSTEM:
+    if unit.actor.kind not in (ActorKind.STAFF, ActorKind.SYSTEM):
         raise PermissionDenied("Only the staff of the platform decide on plans.")
     request = _open_request(unit, request_id)
     request.status = "approved" if approve else "declined"
@@ -147,6 +150,7 @@ def decide_request(unit: Unit, request_id: UUID, *, approve: bool, answer: str =
             tenant.status, tenant.trial_ends_at = "active", None
         forget_entitlements(unit)
     after = {"plan": tenant.plan, "status": tenant.status, "answer": request.answer}
+    after |= {} if reason is None else {"reason": reason}
     audit.record(
         unit, f"plan.{'approve' if approve else 'decline'}", "plan_request", request.id, before=before, after=after
     )

@@ -51,6 +51,11 @@ class Line:
 def summarise(unit: Unit) -> list[Line]:
     """Return every quota of the tenant's plan with what is used of it. Needs tenant:plan:read."""
     require(unit, Permission.PLAN_READ)
+    return lines_of(unit)
+
+
+def lines_of(unit: Unit) -> list[Line]:
+    """Return the same to whoever works for the platform."""
     allowed = entitlements(unit)
     period = quotas.used_of(unit, Quota.SCANS)[1]
     return [

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound, TooManyRequests, Unauthenticated
 from app.core.ids import new_id
+from app.db import oversight
 from app.db import staff as directory
 from app.db.staff import Member, NewOrder
 from app.db.units import Doorway
@@ -20,7 +21,7 @@ from app.services.passwords import LONGEST_PASSWORD, password_problem
 LINK_LASTS = timedelta(hours=24)
 SESSION_LASTS = timedelta(hours=12)
 SESSION_IDLE = timedelta(minutes=30)
-COMMAND = Origin(None, "command line", None)
+LONGEST_ANSWER = 500
 WRONG = "The address, the password or the code is wrong."
 
 
@@ -44,28 +45,28 @@ class Wish:
     detail: Mapping[str, Any]
 
 
-def invite(door: Doorway, email: str) -> str:
+def invite(door: Doorway, email: str, *, by: str, reason: str, origin: Origin) -> str:
     """Return the token of a one-use link that makes a member of staff, or sets their password and factor anew.
 
-    It lasts for 24 hours. Raises Invalid for what is no address.
+    It lasts for 24 hours; who asked for it and why is on record. Raises Invalid for what is no address or reason.
     """
+    why = checked_reason(reason)
     try:
         address = normal_email(email)
     except ValueError:
         raise Invalid("The link was not made.", fields={"email": "not an e-mail address"}) from None
     token = crypto.new_token()
     directory.invite(door.session, crypto.token_hash(token), address, LINK_LASTS)
-    _note(door, "command line", "staff.invite", COMMAND, address)
+    _note(door, by, "staff.invite", origin, reason=why, about={"email": address})
     return token
 
 
-def disable(door: Doorway, email: str) -> bool:
-    """Let a member of staff in no more, and end their sessions; False where there is none."""
-    address = email.strip().lower()
-    done = directory.disable(door.session, address)
-    if done:
-        _note(door, "command line", "staff.disable", COMMAND, address)
-    return done
+def disable(door: Doorway, email: str, *, by: str, reason: str, origin: Origin) -> None:
+    """Let a member of staff in no more, and end their sessions. Raises Invalid for no reason, NotFound."""
+    why, address = checked_reason(reason), email.strip().lower()
+    if not directory.disable(door.session, address):
+        raise NotFound("There is no such member of staff.")
+    _note(door, by, "staff.disable", origin, reason=why, about={"email": address})
 
 
 def invited(door: Doorway, token: str) -> str:
@@ -175,7 +176,7 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     given = NewOrder(
         order_id,
         None if isinstance(who, str) else who.id,
-        who if isinstance(who, str) else who.email,
+        _label(who),
         wish.tenant_id,
         wish.action,
         reason,
@@ -189,8 +190,33 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     return order_id
 
 
-def _note(door: Doorway, who: str, action: str, origin: Origin, reason: str | None = None) -> None:
-    directory.note(
+def checked_answer(answer: str | None) -> str:
+    """Return what the owners are told, without space around it; it may be empty. Raises Invalid for a long one."""
+    words = (answer or "").strip()
+    if len(words) > LONGEST_ANSWER or not words.isprintable():
+        raise Invalid("The answer will not do.", fields={"answer": f"at most {LONGEST_ANSWER} characters, on one line"})
+    return words
+
+
+def note_export(door: Doorway, who: Member | str, filters: Mapping[str, str], *, origin: Origin) -> None:
+    """Write down that the staff's log was taken out, and which part of it."""
+    _note(door, _label(who), "staff.export-log", origin, about={"filters": dict(filters)})
+
+
+def _label(who: Member | str) -> str:
+    return who if isinstance(who, str) else who.email
+
+
+def _note(
+    door: Doorway,
+    who: str,
+    action: str,
+    origin: Origin,
+    *,
+    reason: str | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    oversight.note(
         door.session,
         new_id(),
         who,
@@ -199,4 +225,5 @@ def _note(door: Doorway, who: str, action: str, origin: Origin, reason: str | No
         address=origin.address,
         agent=origin.agent,
         request_id=origin.request_id,
+        about=about,
     )

@@ -1,6 +1,7 @@
 """The steward, a thread of the worker: carries out what staff ordered, as the tenant, and ends trials."""
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -10,7 +11,8 @@ from app.core.errors import AppError
 from app.db import staff
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
-from app.services import lifecycles, plan_overrides
+from app.services import effect_retries, lifecycles, plan_overrides, plan_requests
+from app.services.censuses import count_tenant
 from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
 from app.tenancy.actors import Actor, ActorKind, system_actor
@@ -64,6 +66,7 @@ class Steward(Loop):
                 act(unit, order)
                 unit.commit()
             self._settle(order, None, None)
+            self._recount(order, bound)
         except AppError as error:
             bound.info("steward.refused", detail=error.detail)
             self._settle(order, None, error.detail)
@@ -73,6 +76,13 @@ class Steward(Loop):
         except Exception as error:
             bound.warning("steward.order_failed", error=type(error).__name__)
             self._settle(order, min(timedelta(seconds=2 ** min(order.attempts, 9)), MOST_WAIT), type(error).__name__)
+
+    def _recount(self, order: Order, bound: Any) -> None:
+        """Have the console show what the order made of the tenant's quotas; the census would come by later."""
+        try:
+            count_tenant(self._units, order.tenant_id)
+        except Exception as error:  # the order is carried out: nothing of it is undone by a figure that is late
+            bound.info("steward.not_counted", error=type(error).__name__)
 
     def _settle(self, order: Order, again: timedelta | None, problem: str | None) -> None:
         with self.directory() as session:
@@ -95,7 +105,14 @@ def act(unit: Unit, order: Order) -> None:
         case "plan.override":
             plan_overrides.override(unit, _wanted(order))
         case "plan.override-end":
-            plan_overrides.end_override(unit, UUID(str(order.detail["override_id"])))
+            plan_overrides.end_override(unit, UUID(str(order.detail["override_id"])), reason=order.reason)
+        case "plan.approve" | "plan.decline":
+            approve, answer = order.action == "plan.approve", str(order.detail.get("answer", ""))
+            request_id = UUID(str(order.detail["request_id"]))
+            plan_requests.decide_request(unit, request_id, approve=approve, answer=answer, reason=order.reason)
+        case "effect.retry":
+            home = Home(str(order.detail["home"]))
+            effect_retries.retry_effect(unit.at_home(home), UUID(str(order.detail["effect_id"])), order.reason)
         case _:
             raise AppError(f"Nothing is known of the order {order.action}.")
 

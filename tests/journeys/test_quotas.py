@@ -18,8 +18,8 @@ SLUG = "jetty"
 
 def agree(console: Console, tenant_id: str, scans: int) -> None:
     """Agree on so many scans a month, as staff do on the command line."""
-    command = [sys.executable, "-m", "app.cli", "plan", "override", tenant_id, "quota", "scans", str(scans)]
-    more = ["--reason", "agreed by telephone", "--staff", "sam@example.com"]
+    command = [sys.executable, "-m", "app.cli", "tenants", "override", tenant_id, "quota", "scans", str(scans)]
+    more = ["--reason", "agreed by telephone", "--as", "sam@example.com"]
     done = subprocess.run([*command, *more], cwd=ROOT, env=dict(console.settings), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

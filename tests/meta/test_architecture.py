@@ -67,6 +67,7 @@ def test_services_do_not_commit_and_know_no_request() -> None:
     """Services get a unit and leave its commit to whoever opened it; what opens its own units says so here."""
     own_units = {
         "app/services/bookkeepers.py": "the worker's thread, which opens units itself",
+        "app/services/censuses.py": "the worker's thread, which opens units itself",
         "app/services/demonstrations.py": "a command, which opens units itself",
         "app/services/failed_sign_ins.py": "the worker's thread, which opens units itself",
         "app/services/loops.py": "the worker's threads, whose transactions with the directory are their own",

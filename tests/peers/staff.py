@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from app.core.settings import settings
 from app.db.units import Units
 from app.services import staff
+from app.services.accounts import Origin
 from tests.peers.visitors import Person
 
 FACTOR = re.compile(r'name="factor"[^>]*value="([A-Z2-7]+)"')
@@ -55,12 +56,18 @@ class StaffMember(Person):
         return self
 
 
+def invited(units: Units, email: str) -> str:
+    """Return the token of a new one-use link."""
+    with units.identify() as door:
+        token = staff.invite(door, email, by="tests", reason="a newcomer", origin=Origin(None, "tests", None))
+        door.commit()
+    return token
+
+
 def enrolled(app: Flask, units: Units) -> StaffMember:
     """Return a new member of staff who has followed their link."""
     found = StaffMember(app, f"staff-{secrets.token_hex(4)}@example.com")
-    with units.identify() as door:
-        token = staff.invite(door, found.email)
-        door.commit()
+    token = invited(units, found.email)
     answer = found.enrol(token)
     assert answer.status_code == 303, answer.text
     return found

@@ -14,10 +14,10 @@ from app.core.settings import settings
 from app.db.units import Units
 from app.factory import create_platform_app
 from app.local import ports
-from app.services import staff
 from app.services.stewards import Steward
 from tests.peers.axe import faults_on
 from tests.peers.browsers import Window, chromium, window
+from tests.peers.staff import invited
 from tests.peers.tenants import Made
 
 pytestmark = pytest.mark.browser
@@ -45,9 +45,7 @@ def address(environment: object, postgres_server: object) -> Iterator[str]:
 
 def enrol(seen: Window, address: str, units: Units) -> None:
     """Follow a new link, and sign in with the next code."""
-    with units.identify() as door:
-        token = staff.invite(door, f"browser-{time.time_ns()}@example.com")
-        door.commit()
+    token = invited(units, f"browser-{time.time_ns()}@example.com")
     seen.page.goto(f"{address}/welcome/{token}")
     email = seen.page.locator("h1 + p").inner_text().split()[1].rstrip(".")
     factor = pyotp.TOTP(seen.page.input_value("input[name=factor]"))

@@ -1,18 +1,15 @@
 """What staff order is on record, is carried out as the tenant, and stands in both logs."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select
 
-from app.cli import main
 from app.core.errors import Conflict, TenantClosed
 from app.core.ids import new_id
-from app.db import directory
-from app.db import staff as staff_directory
+from app.db import directory, oversight
+from app.db.oversight import EventSearch
 from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, AccountEffect
 from app.models.tenants import Tenant
@@ -101,7 +98,7 @@ def test_a_reason_is_needed(member: StaffMember, tenant: Made, platform_units: U
     assert order(member, tenant, "deletion", slug="something-else") == 422
     assert order(member, tenant, "plan", plan="imaginary") == 422
     with platform_units.identify() as door:
-        assert staff_directory.log(door.session, tenant_id=tenant.id) == []
+        assert oversight.log(door.session, EventSearch(tenant.id)) == []
 
 
 def test_deleted_and_restored(member: StaffMember, tenant: Made, worker_units: Units) -> None:
@@ -194,27 +191,3 @@ def test_scans_of_a_closed_tenant_are_cancelled(tenant: Made, worker_units: Unit
     with tenant.unit() as unit:
         assert scans.get_scan(unit, scan_id).status == "cancelled"
         assert scans.stop_scans(unit) == 0
-
-
-def test_commands_do_the_same(
-    member: StaffMember, tenants: Callable[[], Made], worker_units: Units, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each act has its command, which names who and why, answers JSON, and lists what the page lists."""
-    made = tenants()
-    runner = CliRunner()
-    listed = runner.invoke(main, ["tenants", "list", "--search", made.slug, "--json"])
-    assert listed.exit_code == 0, listed.output
-    assert str(made.id) in listed.output
-    asked = ["tenants", "suspend", str(made.id), "--as", "ops@example.com", "--reason", "Abuse", "--no-wait", "--json"]
-    done = runner.invoke(main, asked)
-    assert done.exit_code == 0, done.output
-    assert '"outcome": "on record"' in done.output
-    while Steward(worker_units).run_once():
-        pass
-    assert status_of(made) == "suspended"
-    again = runner.invoke(main, asked)
-    assert again.exit_code == 1
-    invited = runner.invoke(main, ["staff", "invite", "new@example.com"])
-    assert "/welcome/" in invited.output
-    nobody = runner.invoke(main, ["staff", "disable", "nobody@example.com"])
-    assert nobody.exit_code == 1

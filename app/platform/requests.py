@@ -1,0 +1,105 @@
+"""Plans that tenants ask for: listed, approved, declined."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+from wtforms import StringField
+
+from app.core.errors import Conflict, Invalid, NotFound
+from app.db import oversight
+from app.db.oversight import RequestRow
+from app.db.units import Doorway
+from app.platform.routing import member, staff_page
+from app.platform.tenants import find_tenant
+from app.services import staff
+from app.services.plan_requests import Consequences
+from app.services.plans import PlanName
+from app.services.staff import Wish
+from app.services.standings import Standing, consequences_of, standing_of
+from app.serving.forms import Form
+from app.serving.requests import origin
+
+blueprint = Blueprint("requests", __name__)
+SIZE = 50
+DECISIONS = {"approval": "plan.approve", "refusal": "plan.decline"}
+
+
+class DecisionForm(Form):
+    """Why, for the logs, and what the owners are told by mail."""
+
+    reason = StringField("Reason")
+    answer = StringField("Answer")
+
+
+@staff_page(blueprint, "/requests")
+def index(door: Doorway) -> str:
+    """List the plans that are asked for, the oldest first."""
+    rows = oversight.requests(door.session, after=_after(), most=SIZE + 1)
+    following = None
+    if len(rows) > SIZE:
+        rows = rows[:SIZE]
+        following = url_for("requests.index", after=rows[-1].asked_at.isoformat(), after_id=rows[-1].id)
+    first = url_for("requests.index") if request.args.get("after_id") else None
+    return render_template("platform/requests.html", rows=rows, following=following, first=first)
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/requests/<uuid:request_id>/<any(approval, refusal):name>")
+def ask(door: Doorway, tenant_id: UUID, request_id: UUID, name: str) -> str:
+    return _ask(door, _request(door, tenant_id, request_id), name, DecisionForm())
+
+
+@staff_page(
+    blueprint,
+    "/tenants/<uuid:tenant_id>/requests/<uuid:request_id>/<any(approval, refusal):name>",
+    methods=("POST",),
+)
+def decide(door: Doorway, tenant_id: UUID, request_id: UUID, name: str) -> Response | tuple[str, int]:
+    """Put the decision on record; the worker carries it out."""
+    asked, form = _request(door, tenant_id, request_id), DecisionForm()
+    try:
+        detail = {"request_id": str(request_id), "plan": asked.plan, "answer": staff.checked_answer(form.answer.data)}
+        wish = Wish(tenant_id, DECISIONS[name], form.reason.data or "", detail)
+        staff.order(door, member(), wish, origin=origin())
+    except (Invalid, Conflict) as error:
+        form.blame(error)
+        return _ask(door, asked, name, form), error.status
+    flash("The decision is on record, and carried out within seconds.", "good")
+    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+
+
+def _ask(door: Doorway, asked: RequestRow, name: str, form: DecisionForm) -> str:
+    standing = standing_of(oversight.usage(door.session, asked.tenant_id))
+    return render_template(
+        "platform/decision.html",
+        row=find_tenant(door, asked.tenant_id),
+        asked=asked,
+        name=name,
+        form=form,
+        standing=standing,
+        consequences=_consequences(door, asked, standing),
+    )
+
+
+def _consequences(door: Doorway, asked: RequestRow, standing: Standing | None) -> dict[PlanName, Consequences]:
+    if standing is None:
+        return {}
+    overrides = oversight.overrides(door.session, asked.tenant_id)
+    plan = PlanName(asked.plan)
+    return {plan: consequences_of(standing, asked.present, overrides, plan)}
+
+
+def _request(door: Doorway, tenant_id: UUID, request_id: UUID) -> RequestRow:
+    for found in oversight.requests(door.session, tenant_id=tenant_id):
+        if found.id == request_id:
+            return found
+    raise NotFound("Nobody asks for this plan any more: it was decided on or withdrawn.")
+
+
+def _after() -> tuple[datetime, UUID] | None:
+    try:
+        at = datetime.fromisoformat(request.args["after"])
+        return at if at.tzinfo else at.replace(tzinfo=UTC), UUID(request.args["after_id"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,177 @@
+"""Whatever staff do at the console they can do by command, and each command stands in both logs."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from sqlalchemy import select
+
+from app.cli import main
+from app.core.settings import settings
+from app.db import oversight
+from app.db.oversight import EventSearch
+from app.db.units import Home, Units
+from app.models.accounts import AccountAuditEvent, AccountEffect
+from app.platform.acts import ACTS
+from app.services import plan_requests
+from app.services.checkups import TRIES
+from app.services.stewards import Steward
+from tests.peers.tenants import Made
+
+NAMED = ("--as", "ops@example.com", "--reason", "as agreed by telephone")
+# An action of the console (where it is sent to, and which of several) -> its command, and the action in both logs.
+Case = tuple[Callable[[Made], list[str]], str]
+
+
+def of_tenant(command: str, *more: str) -> Callable[[Made], list[str]]:
+    """Return the maker of a command on a tenant."""
+    return lambda made: [*command.split(), str(made.id), *more]
+
+
+CASES: dict[tuple[str, str | None], Case] = {
+    ("tenants.act", "suspension"): (of_tenant("tenants suspend"), "tenant.suspend"),
+    ("tenants.act", "resumption"): (of_tenant("tenants resume"), "tenant.resume"),
+    ("tenants.act", "plan"): (of_tenant("tenants change-plan", "--plan", "starter"), "tenant.change-plan"),
+    ("overrides.create", None): (of_tenant("tenants override", "quota", "seats", "7", "--days", "3"), "plan.override"),
+    ("overrides.end", None): (
+        lambda made: of_tenant("tenants end-override", override_of(made))(made),
+        "plan.override-end",
+    ),
+    ("requests.decide", "refusal"): (of_tenant("requests decide", "decline"), "plan.decline"),
+    ("requests.decide", "approval"): (of_tenant("requests decide", "approve", "--answer", "Welcome."), "plan.approve"),
+    ("retries.create", None): (lambda made: of_tenant("effects retry", stuck_effect_of(made))(made), "effect.retry"),
+    ("tenants.act", "deletion"): (lambda made: of_tenant("tenants delete", "--slug", made.slug)(made), "tenant.delete"),
+    ("tenants.act", "restoration"): (of_tenant("tenants restore"), "tenant.restore"),
+}
+
+
+def run(*arguments: str) -> Result:
+    """Run a command of `sentinel`."""
+    return CliRunner().invoke(main, list(arguments))
+
+
+def actions_of(app: Flask) -> set[tuple[str, str | None]]:
+    """Return every action of the console: where a POST of somebody who is signed in goes, and each of its kinds."""
+    found: set[tuple[str, str | None]] = set()
+    for rule in app.url_map.iter_rules():
+        if "POST" not in (rule.methods or set()) or not getattr(app.view_functions[rule.endpoint], "staff_only", False):
+            continue
+        kinds = rule.rule.partition("any(")[2].partition(")")[0]
+        found |= {(rule.endpoint, kind) for kind in (kinds.split(", ") if kinds else [None])}
+    return found
+
+
+def override_of(made: Made) -> str:
+    """Return the id of what was agreed on with the tenant, as `tenants show` tells it."""
+    told = json.loads(run("tenants", "show", str(made.id), "--json").stdout)
+    return str(told["overrides"][0]["id"])
+
+
+def stuck_effect_of(made: Made) -> str:
+    """Give the tenant an effect that has failed, and return its id."""
+    with made.unit(Home.ACCOUNT) as unit:
+        now = unit.now()
+        row = AccountEffect(kind="test.none", payload={}, created_at=now, due_at=now + timedelta(hours=1))
+        row.attempts, row.last_error = TRIES, "ConnectionError"
+        unit.session.add(row)
+        unit.session.flush()
+        effect_id = row.id
+        unit.commit()
+    return str(effect_id)
+
+
+def ask_for_a_plan(made: Made) -> None:
+    """Ask for another plan as the tenant's owner."""
+    with made.unit(Home.ACCOUNT) as unit:
+        plan_requests.request_plan(unit, "enterprise", note="We grow.")
+        unit.commit()
+
+
+def test_each_action_has_its_command_and_each_command_its_rows(
+    platform: Flask, platform_units: Units, worker_units: Units, tenant: Made
+) -> None:
+    """Every POST of the console has a command; it names who and why in the staff's log and in the tenant's own."""
+    assert actions_of(platform) == set(CASES)
+    assert {kind for endpoint, kind in CASES if endpoint == "tenants.act"} == set(ACTS)
+    for (endpoint, _kind), (command, action) in CASES.items():
+        if endpoint == "requests.decide":
+            ask_for_a_plan(tenant)
+        done = run(*command(tenant), *NAMED, "--no-wait", "--json")
+        assert done.exit_code == 0, (action, done.output)
+        order_id = UUID(json.loads(done.stdout)["order"])
+        while Steward(worker_units).run_once():
+            pass
+        with platform_units.identify() as door:
+            event = oversight.log(door.session, EventSearch(tenant.id, action=action), most=1)[0]
+        assert event.id == order_id
+        assert (event.staff_label, event.reason, event.last_error) == (NAMED[1], NAMED[3], None), action
+        assert event.done_at is not None
+        with tenant.unit(Home.ACCOUNT) as unit:
+            row = unit.session.scalars(select(AccountAuditEvent).where(AccountAuditEvent.action == action)).one()
+            assert (row.actor_kind, row.actor_label) == ("staff", f"Sentinel staff: {NAMED[1]}"), action
+            assert NAMED[3] in str(row.after), action
+    _clear(tenant)
+
+
+def _clear(made: Made) -> None:
+    with made.unit(Home.ACCOUNT) as unit:
+        effect = unit.session.scalars(select(AccountEffect).where(AccountEffect.kind == "test.none")).one()
+        assert effect.due_at <= unit.now()
+        assert effect.attempts == TRIES
+        effect.done_at = unit.now()
+        unit.commit()
+
+
+def test_a_refused_order_ends_with_1(tenant: Made, worker_units: Units, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command waits with a bar until the worker has spoken, and tells what it said."""
+    monkeypatch.setattr("app.platform.terminal.time.sleep", lambda _seconds: Steward(worker_units).run_once())
+    refused = run("tenants", "resume", str(tenant.id), *NAMED)
+    assert refused.exit_code == 1
+    assert refused.stdout == "refused: The tenant is trial, not suspended.\n"
+    done = run("tenants", "change-plan", str(tenant.id), "--plan", "starter", *NAMED, "--json")
+    assert json.loads(done.stdout)["outcome"] == "carried out"
+    assert run("requests", "decide", str(tenant.id), "approve", *NAMED).exit_code == 1
+    assert run("tenants", "override", str(tenant.id), "quota", "nothing", "7", *NAMED).exit_code == 2
+
+
+def test_commands_that_tell(tenant: Made, platform_units: Units) -> None:
+    """Tenants, requests, health and effects are told as a table, as JSON and, where there are many, as CSV."""
+    ask_for_a_plan(tenant)
+    listed = json.loads(run("tenants", "list", "--search", tenant.slug, "--trial-ends-in", "20", "--json").stdout)
+    assert [row["tenant_id"] for row in listed] == [str(tenant.id)]
+    assert json.loads(run("tenants", "list", "--search", tenant.slug, "--level", "database", "--json").stdout) == []
+    assert tenant.slug in run("tenants", "list", "--search", tenant.slug, "--csv").stdout.splitlines()[1]
+    assert "enterprise" in run("tenants", "show", str(tenant.id)).stdout
+    assert run("tenants", "show", "00000000-0000-0000-0000-000000000000").exit_code == 1
+    asked = json.loads(run("requests", "list", "--json").stdout)
+    assert (asked[-1]["tenant_id"], asked[-1]["plan"]) == (str(tenant.id), "enterprise")
+    effect_id = stuck_effect_of(tenant)
+    assert effect_id in run("effects", "list").stdout
+    told = run("health", "--json")
+    assert told.exit_code == 1  # Temporal is nowhere in these tests
+    assert {"name": "temporal", "state": "down"}.items() <= json.loads(told.stdout)["servers"][0].items()
+    assert effect_id in run("health").stdout
+    with tenant.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(AccountEffect, (tenant.id, UUID(effect_id))).done_at = unit.now()
+        unit.commit()
+
+
+def test_staff_by_command_are_on_record(platform: Flask, platform_units: Units) -> None:
+    """Who was invited or disabled, by whom and why, and that the log was taken out; the same commands are Flask's."""
+    assert settings().database_platform_url is not None
+    invited = run("staff", "invite", "new@example.com", *NAMED)
+    assert "/welcome/" in invited.output
+    assert run("staff", "invite", "nonsense", *NAMED).exit_code == 1
+    assert run("staff", "disable", "nobody@example.com", *NAMED).exit_code == 1
+    assert run("staff", "invite", "new@example.com").exit_code == 2  # names nobody
+    newest = json.loads(run("log", "--by", NAMED[1], "--action", "staff.invite", "--json").stdout)[0]
+    assert (newest["reason"], newest["detail"]) == (NAMED[3], {"email": "new@example.com"})
+    assert run("log", "--csv").exit_code == 2
+    assert "staff.invite" in run("log", "--csv", "--as", NAMED[1], "--most", "50").stdout
+    assert "staff.export-log" in run("log").stdout
+    listed = platform.test_cli_runner().invoke(args=["sentinel", "staff", "list", "--json"])
+    assert json.loads(listed.stdout) is not None
