@@ -23,29 +23,27 @@ from app.services.stewards import Steward
 from tests.peers.tenants import Made
 
 NAMED = ("--as", "ops@example.com", "--reason", "as agreed by telephone")
-# An action of the console (where it is sent to, and which of several) -> its command, and the action in both logs.
-Case = tuple[Callable[[Made], list[str]], str]
+# An action of the console (where it is sent to, and which of several) -> its command, its further arguments, and the
+# action in both logs.
+Case = tuple[str, Callable[[Made], list[str]], str]
 
 
-def of_tenant(command: str, *more: str) -> Callable[[Made], list[str]]:
-    """Return the maker of a command on a tenant."""
-    return lambda made: [*command.split(), str(made.id), *more]
+def given(*arguments: str) -> Callable[[Made], list[str]]:
+    """Return the maker of arguments that are the same for every tenant."""
+    return lambda _made: list(arguments)
 
 
 CASES: dict[tuple[str, str | None], Case] = {
-    ("tenants.act", "suspension"): (of_tenant("tenants suspend"), "tenant.suspend"),
-    ("tenants.act", "resumption"): (of_tenant("tenants resume"), "tenant.resume"),
-    ("tenants.act", "plan"): (of_tenant("tenants change-plan", "--plan", "starter"), "tenant.change-plan"),
-    ("overrides.create", None): (of_tenant("tenants override", "quota", "seats", "7", "--days", "3"), "plan.override"),
-    ("overrides.end", None): (
-        lambda made: of_tenant("tenants end-override", override_of(made))(made),
-        "plan.override-end",
-    ),
-    ("requests.decide", "refusal"): (of_tenant("requests decide", "decline"), "plan.decline"),
-    ("requests.decide", "approval"): (of_tenant("requests decide", "approve", "--answer", "Welcome."), "plan.approve"),
-    ("retries.create", None): (lambda made: of_tenant("effects retry", stuck_effect_of(made))(made), "effect.retry"),
-    ("tenants.act", "deletion"): (lambda made: of_tenant("tenants delete", "--slug", made.slug)(made), "tenant.delete"),
-    ("tenants.act", "restoration"): (of_tenant("tenants restore"), "tenant.restore"),
+    ("tenants.act", "suspension"): ("tenants suspend", given(), "tenant.suspend"),
+    ("tenants.act", "resumption"): ("tenants resume", given(), "tenant.resume"),
+    ("tenants.act", "plan"): ("tenants change-plan", given("--plan", "starter"), "tenant.change-plan"),
+    ("overrides.create", None): ("tenants override", given("quota", "seats", "7", "--days", "3"), "plan.override"),
+    ("overrides.end", None): ("tenants end-override", lambda made: [override_of(made)], "plan.override-end"),
+    ("requests.decide", "refusal"): ("requests decide", given("decline"), "plan.decline"),
+    ("requests.decide", "approval"): ("requests decide", given("approve", "--answer", "Welcome."), "plan.approve"),
+    ("retries.create", None): ("effects retry", lambda made: [stuck_effect_of(made)], "effect.retry"),
+    ("tenants.act", "deletion"): ("tenants delete", lambda made: ["--slug", made.slug], "tenant.delete"),
+    ("tenants.act", "restoration"): ("tenants restore", given(), "tenant.restore"),
 }
 
 
@@ -97,10 +95,10 @@ def test_each_action_has_its_command_and_each_command_its_rows(
     """Every POST of the console has a command; it names who and why in the staff's log and in the tenant's own."""
     assert actions_of(platform) == set(CASES)
     assert {kind for endpoint, kind in CASES if endpoint == "tenants.act"} == set(ACTS)
-    for (endpoint, _kind), (command, action) in CASES.items():
+    for (endpoint, _kind), (command, arguments, action) in CASES.items():
         if endpoint == "requests.decide":
             ask_for_a_plan(tenant)
-        done = run(*command(tenant), *NAMED, "--no-wait", "--json")
+        done = run(*command.split(), str(tenant.id), *arguments(tenant), *NAMED, "--no-wait", "--json")
         assert done.exit_code == 0, (action, done.output)
         order_id = UUID(json.loads(done.stdout)["order"])
         while Steward(worker_units).run_once():
