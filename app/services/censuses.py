@@ -1,7 +1,7 @@
 """The census, a thread of the worker: counts for the staff what tenants use of their plans, and says that we live."""
 
 import os
-import socket
+import platform
 from datetime import timedelta
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class Census(Loop):
 
     def __init__(self, units: Units, *, seconds: float = 5.0) -> None:
         super().__init__(units, "census", seconds=seconds)
-        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        self._process = f"{platform.node()}:{os.getpid()}"
 
     def turn(self) -> None:
         """Count no more than the present lot: what it costs is bounded, however many wait."""

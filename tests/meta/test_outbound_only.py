@@ -36,7 +36,7 @@ _EXCEPTIONS = {
     ("outbox/mailers.py", "ssl"): "does so over TLS",
     ("scanners/sandbox.py", "socket"): "speaks with its own child over a pair of sockets",
     ("scanners/zygotes.py", "socket"): "is that child",
-    ("serving/probes.py", "socket"): "asks whether our own Temporal, of the configuration, listens",
+    ("serving/probes.py", "socket"): "asks whether our own servers, of the configuration, listen",
 }
 
 
