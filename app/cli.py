@@ -28,6 +28,7 @@ from app.services import (
     audit_verifications,
     demonstrations,
     entrances,
+    export_verifications,
     signing_keys,
     usage_counts,
 )
@@ -86,10 +87,7 @@ def audit() -> None:
 def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
     """Check a sealed export offline: 0 it is whole, 1 it was tampered with, 2 it cannot be checked."""
     try:
-        key = load_pem_public_key(key_file.read())
-        if not isinstance(key, Ed25519PublicKey):
-            raise audit_verifications.Unreadable("the key is not an Ed25519 public key")
-        verdict = audit_verifications.verify(file, key, [head.lower() for head in heads])
+        verdict = audit_verifications.verify(file, _public_key(key_file), [head.lower() for head in heads])
     except (audit_verifications.Unreadable, ValueError) as error:
         click.echo(f"cannot be checked: {error}", err=True)
         sys.exit(2)
@@ -102,6 +100,36 @@ def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
     if verdict.faults:
         sys.exit(1)
     click.echo(f"{verdict.events} events under {verdict.seals} seals are whole")
+
+
+@main.group()
+def export() -> None:
+    """Exports of everything that a tenant has, away from the installation."""
+
+
+@export.command("verify")
+@click.argument("file", type=click.File("rb"))
+@click.option("--key", "key_file", type=click.File("rb"), required=True, help="The public key, as PEM.")
+def verify_export(file: BinaryIO, key_file: BinaryIO) -> None:
+    """Check an export offline: 0 it is whole, 1 something was changed, removed or added, 2 it cannot be checked."""
+    try:
+        verdict = export_verifications.verify(file, _public_key(key_file))
+    except (export_verifications.Unreadable, ValueError) as error:
+        click.echo(f"cannot be checked: {error}", err=True)
+        sys.exit(2)
+    for fault in verdict.faults:
+        click.echo(f"FAULT {fault}", err=True)
+    if verdict.faults:
+        sys.exit(1)
+    click.echo(f"tenant {verdict.tenant}, ordered {verdict.at}, graph {verdict.graph}")
+    click.echo(f"{verdict.rows} lines in {verdict.files} files are whole")
+
+
+def _public_key(file: BinaryIO) -> Ed25519PublicKey:
+    key = load_pem_public_key(file.read())
+    if not isinstance(key, Ed25519PublicKey):
+        raise ValueError("the key is not an Ed25519 public key")
+    return key
 
 
 @main.group()

@@ -32,6 +32,7 @@ from app.services.bookkeepers import Bookkeeper
 from app.services.censuses import Census
 from app.services.effects import (
     domain_checks,
+    export_signatures,
     graph_scans,
     plan_notices,
     proof_checks,
@@ -134,6 +135,7 @@ class WorkerProcess:
             "scan.cancel": dispatcher.cancel,
             "graph.scan": graph_scans(self.units, self.graph),
             "domain.check": domain_checks(self.units),
+            "export.sign": export_signatures(self.units, decode_key(self._settings.master_key.get_secret_value())),
             "plan.notice": plan_notices(self.units),
             "proof.check": proof_checks(self.units),
             "quota.warning": quota_warnings(self.units),

@@ -223,6 +223,72 @@ SEEN_BY = NamedQuery(
     most=10_000,
 )
 
+# --- taking everything out ----------------------------------------------------------------------------------------
+
+ASSETS_AFTER = NamedQuery(
+    "assets_after",
+    Mode.READ,
+    """
+    MATCH (n:Asset) WHERE n._key STARTS WITH $prefix AND $t IN labels(n) AND n._key > $after_key
+    RETURN n.id AS id, n.name AS name, n.kind AS type, n.address AS address
+    ORDER BY n._key LIMIT $limit
+    """,
+    _names("after_key", "limit"),
+)
+SCANS_AFTER = NamedQuery(
+    "scans_after",
+    Mode.READ,
+    """
+    MATCH (n:Scan) WHERE n._key STARTS WITH $prefix AND $t IN labels(n) AND n._key > $after_key
+    RETURN n.id AS id, n.tool AS tool, n.finished_at AS finished_at
+    ORDER BY n._key LIMIT $limit
+    """,
+    _names("after_key", "limit"),
+)
+FINDINGS_AFTER = NamedQuery(
+    "findings_after",
+    Mode.READ,
+    """
+    MATCH (n:Finding) WHERE n._key STARTS WITH $prefix AND $t IN labels(n) AND n._key > $after_key
+    RETURN n.id AS id, n.rule AS rule, n.title AS title, n.severity AS severity, n.status AS status
+    ORDER BY n._key LIMIT $limit
+    """,
+    _names("after_key", "limit"),
+)
+EXAMINED_AFTER = NamedQuery(
+    "examined_after",
+    Mode.READ,
+    """
+    MATCH (s:Scan)-[:EXAMINED]->(a:Asset)
+    WHERE s._key STARTS WITH $prefix AND $t IN labels(s) AND $t IN labels(a) AND s._key > $after_key
+    RETURN s.id AS source, a.id AS target
+    ORDER BY s._key LIMIT $limit
+    """,
+    _names("after_key", "limit"),
+)
+HAS_AFTER = NamedQuery(
+    "has_after",
+    Mode.READ,
+    """
+    MATCH (a:Asset)-[:HAS]->(f:Finding)
+    WHERE f._key STARTS WITH $prefix AND $t IN labels(a) AND $t IN labels(f) AND f._key > $after_key
+    RETURN a.id AS source, f.id AS target
+    ORDER BY f._key LIMIT $limit
+    """,
+    _names("after_key", "limit"),
+)
+SAW_AFTER = NamedQuery(
+    "saw_after",
+    Mode.READ,
+    """
+    MATCH (s:Scan {_key: $scan_key})-[:SAW]->(f:Finding)
+    WHERE $t IN labels(s) AND $t IN labels(f) AND f._key > $after_key
+    RETURN s.id AS source, f.id AS target
+    ORDER BY f._key LIMIT $limit
+    """,
+    _names("scan_key", "after_key", "limit"),
+)
+
 # --- the end of a tenant ------------------------------------------------------------------------------------------
 
 COUNT = NamedQuery("count", Mode.READ, "MATCH (n:$($t)) RETURN count(n) AS nodes")

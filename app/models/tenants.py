@@ -10,7 +10,10 @@ from app.models.tables import Table
 
 
 class Tenant(Itself, Table):
-    """A customer organisation."""
+    """A customer organisation.
+
+    `status_reason` is of the present status; `suspended_reason` outlasts a deletion, whose end brings it back.
+    """
 
     __tablename__ = "tenants"
     __table_args__ = {"schema": "control"}
@@ -22,6 +25,8 @@ class Tenant(Itself, Table):
     status: Mapped[str]
     trial_ends_at: Mapped[datetime | None]
     status_reason: Mapped[str | None]
+    suspended_at: Mapped[datetime | None]
+    suspended_reason: Mapped[str | None]
     deleted_at: Mapped[datetime | None]
     purge_at: Mapped[datetime | None]
     created_at: Mapped[datetime]

@@ -11,7 +11,7 @@ from app.graph.projections import project_scan
 from app.models.assets import Asset
 from app.outbox.relay import Delivery, Handler, Postponed
 from app.scanners.ownership import check_dns
-from app.services import email_domains, notices, proofs, scans
+from app.services import audit_seals, email_domains, exports, notices, proofs, scans
 from app.services.pictures import scan_picture
 from app.tenancy.actors import system_actor
 
@@ -108,6 +108,18 @@ def tenant_stops(units: Units) -> Handler:
             unit.commit()
 
     return stop
+
+
+def export_signatures(units: Units, master_key: bytes) -> Handler:
+    """Return the handler of `export.sign`: signs the manifest of an export with the installation's key."""
+
+    def sign(delivery: Delivery) -> None:
+        with units.open(Home.ACCOUNT, WORKER) as unit:
+            key = audit_seals.signing_key(unit.session, master_key)
+            exports.sign_export(unit, UUID(delivery.payload["export_id"]), key)
+            unit.commit()
+
+    return sign
 
 
 def _policy() -> Policy:

@@ -82,13 +82,16 @@ def enter_tenant(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin)
 
 
 def enter_closed(door: Doorway, visitor: Visitor, home: Home, *, origin: Origin) -> Unit:
-    """Go on as an owner in a tenant that is closed, for what an owner may still do there.
+    """Go on as the visitor for what an owner may still do in a tenant that is closed.
 
-    Raises NotFound for anybody else, FactorRequired or ConfirmationRequired as the tenant's own pages would.
+    Raises NotFound where the person is no member, TenantClosed for anybody but an owner while the tenant is closed,
+    FactorRequired or SsoRequired as the tenant's other pages would.
     """
     entry = entry_of(visitor, origin)
-    if entry is None or visitor.role != Role.OWNER:
+    if visitor.tenant is None or entry is None:
         raise NotFound()
+    if visitor.role != Role.OWNER:
+        require_open(visitor.tenant)
     require_conforming(visitor)
     unit = door.enter(entry, home)
     note_entry(unit, visitor)

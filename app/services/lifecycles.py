@@ -34,7 +34,9 @@ def suspend_tenant(unit: Unit, reason: str) -> Tenant:
     tenant = present_tenant(unit)
     if tenant.status not in (*OPEN, "suspended"):
         raise Conflict(f"The tenant is {tenant.status}.")
-    _move(unit, tenant, "tenant.suspend", status="suspended", status_reason=checked_reason(reason))
+    why = checked_reason(reason)
+    _move(unit, tenant, "tenant.suspend", status="suspended", status_reason=why)
+    tenant.suspended_at, tenant.suspended_reason = tenant.suspended_at or unit.now(), why
     request_effect(unit, "tenant.stop", {})
     return tenant
 
@@ -48,6 +50,7 @@ def resume_tenant(unit: Unit, reason: str) -> Tenant:
     _move(
         unit, tenant, "tenant.resume", why=checked_reason(reason), status=_open_status(unit, tenant), status_reason=None
     )
+    tenant.suspended_at = tenant.suspended_reason = None
     return tenant
 
 
@@ -91,7 +94,10 @@ def delete_tenant(unit: Unit, slug: str, reason: str = "") -> Tenant:
 
 
 def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
-    """Bring a deleted tenant back as it was. Needs tenant:ownership:write, or staff. Raises Conflict."""
+    """Bring a deleted tenant back as it was: a suspended one suspended. Needs tenant:ownership:write, or staff.
+
+    Raises Conflict where it is not deleted.
+    """
     tenant = deleted_tenant(unit)
     why = checked_reason(reason) if reason.strip() else None
     _move(
@@ -99,8 +105,8 @@ def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
         tenant,
         "tenant.restore",
         why=why,
-        status=_open_status(unit, tenant),
-        status_reason=None,
+        status=_open_status(unit, tenant) if tenant.suspended_at is None else "suspended",
+        status_reason=tenant.suspended_reason,
         deleted_at=None,
         purge_at=None,
     )

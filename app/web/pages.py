@@ -23,6 +23,7 @@ NOUNS: tuple[str, ...] = (
     "mailboxes",
     "tenants",
     "closures",
+    "exports",
     "overviews",
     "settings",
     "people",

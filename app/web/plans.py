@@ -20,6 +20,7 @@ from app.services.quotas import METERS, Meter
 from app.services.usage_series import Measure, Period
 from app.serving.forms import Form
 from app.web.listings import ROWS, id_given, listing
+from app.web.presentation import closed
 from app.web.quota_rows import rows_of
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows
@@ -36,7 +37,7 @@ class RequestForm(Form):
     note = TextAreaField("A note for us")
 
 
-@tenant_page(blueprint, "/plan", Permission.PLAN_READ, home=Home.ACCOUNT)
+@tenant_page(blueprint, "/plan", Permission.PLAN_READ, home=Home.ACCOUNT, closed=True)
 def show(unit: Unit) -> str:
     allowed = plans.entitlements(unit)
     lines = [_shown(unit, line) for line in quota_summaries.summarise(unit)]
@@ -53,7 +54,7 @@ def show(unit: Unit) -> str:
         request_made=_asked(request_made),
         at_risk=[line for line in lines if line.at_risk],
         calls=usage_counts.calls_this_month(unit) if may(unit, Permission.USAGE_READ) else None,
-        by_workspace=_by_workspace(unit) if may(unit, Permission.USAGE_READ) else [],
+        by_workspace=_by_workspace(unit) if may(unit, Permission.USAGE_READ) and not closed() else [],
     )
 
 
@@ -93,7 +94,7 @@ def _asked(made: object | None) -> SimpleNamespace | None:
     return SimpleNamespace(plan=_plan(plans.plan_named(got["plan"])), **{name: got[name] for name in names})
 
 
-@tenant_page(blueprint, "/plan/comparison", Permission.PLAN_READ, home=Home.ACCOUNT)
+@tenant_page(blueprint, "/plan/comparison", Permission.PLAN_READ, home=Home.ACCOUNT, closed=True)
 def compare(unit: Unit) -> str:
     """Show all plans side by side."""
     every = [(name, plans.plan_of(name)) for name in PlanName]

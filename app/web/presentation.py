@@ -6,6 +6,7 @@ from flask import Flask, current_app, g, request, url_for
 
 from app.core.permissions import Permission
 from app.scanners.catalogue import TOOLS
+from app.services.entrances import OPEN
 from app.serving.kit import register_kit
 from app.serving.words import words
 from app.web.charts import shares, swatch
@@ -50,6 +51,7 @@ NAVIGATION: tuple[tuple[str, tuple[Destination, ...]], ...] = (
 
 # Nouns without a line of their own in the navigation, and whose they are.
 PART_OF = dict.fromkeys(("key_rotations", "service_accounts", "key_hygiene", "key_ceilings"), "keys")
+PART_OF["exports"] = "settings"
 
 
 def register_presentation(app: Flask) -> None:
@@ -68,10 +70,16 @@ def register_presentation(app: Flask) -> None:
 
 
 def may(permission: str) -> bool:
-    """Tell whether whoever looks at the page holds `permission`; it may be named without its scope."""
-    actor = g.get("actor")
+    """Tell whether whoever looks at the page holds `permission`, in a closed tenant none; the scope may be left out."""
+    actor = None if closed() else g.get("actor")
     held = actor.permissions if actor else frozenset()
     return permission in held or f"tenant:{permission}" in held
+
+
+def closed() -> bool:
+    """Tell whether the page's tenant is suspended or deleted: of its pages few can be opened."""
+    tenant = g.get("tenant")
+    return tenant is not None and tenant.status not in OPEN
 
 
 def mailbox() -> str | None:
@@ -87,9 +95,13 @@ def platform_provider() -> str | None:
 
 def navigation() -> list[tuple[str, list[Destination]]]:
     """Return the groups of destinations that exist and that one may open."""
-    known = current_app.view_functions
-    groups = [(name, [d for d in group if d.endpoint in known and may(d.permission)]) for name, group in NAVIGATION]
+    groups = [(name, [each for each in group if _opens(each)]) for name, group in NAVIGATION]
     return [(name, group) for name, group in groups if group]
+
+
+def _opens(place: Destination) -> bool:
+    view = current_app.view_functions.get(place.endpoint)
+    return view is not None and (getattr(view, "closed", False) if closed() else may(place.permission))
 
 
 def here(endpoint: str) -> bool:

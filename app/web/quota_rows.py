@@ -6,6 +6,7 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.services.access import may
 from app.services.plans import Quota
+from app.web.presentation import closed
 
 # quota -> the page of the rows behind it, its filters, and the permission that it needs
 BEHIND: dict[Quota, tuple[str, dict[str, str], Permission]] = {
@@ -23,6 +24,6 @@ def rows_of(unit: Unit, quota: Quota) -> str | None:
     if quota not in BEHIND:
         return None
     endpoint, values, permission = BEHIND[quota]
-    if endpoint not in current_app.view_functions or not may(unit, permission):
+    if endpoint not in current_app.view_functions or not may(unit, permission) or closed():
         return None
     return url_for(endpoint, **values)  # type: ignore[arg-type]

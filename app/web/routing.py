@@ -10,11 +10,12 @@ from flask import Blueprint, Flask, current_app, g, make_response, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from app.core.errors import NotFound
 from app.core.permissions import Permission
 from app.db.directory import TenantView, Visitor
 from app.db.units import Doorway, Home, Unit
 from app.db.visits import Visit
-from app.services import entrances
+from app.services import entrances, suspensions
 from app.services.access import require
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
@@ -44,8 +45,8 @@ def tenant_page(
 ) -> Callable[[View], View]:
     """Serve a tenant's page: sign-in, membership and `permission` are checked, then the view gets the unit first.
 
-    A `closed` page is what an owner may still open in a tenant that is closed. A `confirmed` page wants a proof of who
-    asks that is not older than 15 minutes.
+    A `closed` page is what an owner may still open in a tenant that is closed; in one that works it is like
+    any other. A `confirmed` page wants a proof of who asks that is not older than 15 minutes.
 
     The unit is committed when the view answers below 400, and rolled back otherwise.
     """
@@ -67,6 +68,7 @@ def tenant_page(
 
         serve.permission = permission  # type: ignore[attr-defined]
         serve.confirmed = confirmed  # type: ignore[attr-defined]
+        serve.closed = closed  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, endpoint or view.__name__, serve, methods=list(methods))
         return view
 
@@ -101,6 +103,14 @@ def shell() -> Visit:
     if "visit" not in g:
         g.visit = entrances.visit(doorway(), current_user.token)
     return cast(Visit, g.visit)
+
+
+def closing() -> suspensions.Closing:
+    """Return what the page of a closed tenant tells its member."""
+    entry = entrances.entry_of(_visitor(), origin())
+    if entry is None:
+        raise NotFound()
+    return suspensions.closing(doorway().enter(entry, Home.ACCOUNT))
 
 
 def give_up(unit: Unit) -> None:
@@ -184,7 +194,7 @@ def register_tenant_urls(app: Flask) -> None:
     def _who() -> dict[str, Any]:
         who = visitor() if g.get("tenant") is not None or g.get("wants_person") else None
         tenant: TenantView | None = g.get("tenant")
-        return {"tenant": tenant, "person": who, "shell": shell}
+        return {"tenant": tenant, "person": who, "shell": shell, "closing": closing}
 
 
 __all__ = ["Doorway", "personal_page", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]

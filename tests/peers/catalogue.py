@@ -28,6 +28,7 @@ GRANTS = {
     "control.plan_overrides": frozenset({"SELECT"}),
     "account.plan_requests": ALL - {"DELETE"},
     "account.quota_warnings": APPEND,
+    "account.exports": ALL - {"DELETE"},
     "shared.quota_counters": ALL - {"DELETE"},
     "shared.quota_reservations": ALL - {"DELETE"},
     "account.audit_events": APPEND,

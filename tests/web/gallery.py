@@ -20,6 +20,7 @@ from app.web.closures import ClosureForm
 from app.web.presentation import register_presentation
 from app.web.verifications import VerificationForm
 from tests.web import (
+    closing_pages,
     factor_pages,
     key_pages,
     people_pages,
@@ -69,6 +70,7 @@ ROUTES = {
     "closures.create": "/settings/deletion/",
     "closures.end": "/restoration/",
     "closures.show": "/restoration",
+    **closing_pages.ROUTES,
     **plan_pages.ROUTES,
     **usage_pages.ROUTES,
     "audits.index": "/audit",
@@ -385,13 +387,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "closures/show.html",
         lambda: {"deleted": Row(name="Northwind", deleted_at=s.before(days=2), purge_at=s.before(days=-28))},
     ),
-    "suspended": (
-        "errors/suspended.html",
-        lambda: {
-            "tenant": Row(name="Northwind", status="suspended", status_reason="The last invoice is unpaid."),
-            "request_id": s.uid(9),
-        },
-    ),
+    **closing_pages.PAGES,
 }
 
 
@@ -417,7 +413,7 @@ def gallery_app() -> Flask:
 
     @app.context_processor
     def common() -> dict[str, Any]:
-        return {"tenant": s.TENANT, "person": s.PERSON, "shell": lambda: s.SHELL}
+        return {"tenant": s.TENANT, "person": s.PERSON, "shell": lambda: s.SHELL, **closing_pages.COMMON}
 
     @app.after_request
     def strict(response: Response) -> Response:

@@ -51,4 +51,4 @@ def test_a_member_who_is_no_owner(newcomer: Callable[[], Person], tenant: Made) 
         unit.session.get_one(Tenant, tenant.id).status = "deleted"
         unit.commit()
     assert admin.get(admin.at("/")).status_code == 403
-    assert admin.get(f"/t/{tenant.slug}/restoration").status_code == 404
+    assert admin.get(f"/t/{tenant.slug}/restoration").status_code == 403
