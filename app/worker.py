@@ -40,6 +40,7 @@ from app.services.effects import (
     tenant_stops,
 )
 from app.services.failed_sign_ins import FailureLog
+from app.services.plans import load_plans
 from app.services.sealers import Sealer
 from app.services.stewards import Steward
 from app.services.sweepers import Sweeper
@@ -50,6 +51,7 @@ from app.workflows.hosts import Duties, TenantWorkers
 from app.workflows.reconciler import Reconciler
 from app.workflows.records import UnitRecords
 from app.workflows.scans import ScanWorkflow
+from app.workflows.shares import Shares
 
 log = structlog.get_logger("sentinel.worker")
 
@@ -68,14 +70,17 @@ class WorkerProcess:
         url = (given.database_worker_url or given.database_url).get_secret_value()
         direct = given.database_direct_url.get_secret_value() if given.database_direct_url else url
         self.units: Units = open_units(given, url, on_effects=self._wake, application="sentinel worker")
-        self.records = UnitRecords(self.units)
+        self._shares = Shares()
+        self.records = UnitRecords(self.units, self._shares)
         self.graph = open_graph(
             given.neo4j_uri, given.neo4j_user, given.neo4j_password.get_secret_value(), given.neo4j_database
         )
-        self.probes = ProbeActivities(_run_probe, on_step=self.records.note_step)
+        self.probes = ProbeActivities(_run_probe, on_step=self.records.note_step, priority=self._priority_of)
         self._client: Client | None = None
         self._duties: Duties | None = None
-        self._hosts = TenantWorkers(self._worker_of, self.records.open_tenants, cap=given.worker_poll_cap)
+        self._hosts = TenantWorkers(
+            self._worker_of, self.records.open_tenants, cap=given.worker_poll_cap, priority=self._priority_of
+        )
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
         self._threads = (
@@ -129,7 +134,7 @@ class WorkerProcess:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     def _make_relay(self) -> Relay:
-        dispatcher = Dispatcher(asyncio.get_running_loop(), self._connected, self.records.admission, self._hosts.ensure)
+        dispatcher = Dispatcher(asyncio.get_running_loop(), self._connected, self.records.admit, self._hosts.ensure)
         handlers: dict[str, Callable[[Delivery], None]] = {
             "scan.dispatch": dispatcher.dispatch,
             "scan.cancel": dispatcher.cancel,
@@ -141,7 +146,13 @@ class WorkerProcess:
             "quota.warning": quota_warnings(self.units),
             "tenant.stop": tenant_stops(self.units),
         }
-        return Relay(self.units, handlers, listen_url=self._direct, poll_seconds=self._settings.relay_poll_seconds)
+        return Relay(
+            self.units,
+            handlers,
+            listen_url=self._direct,
+            poll_seconds=self._settings.relay_poll_seconds,
+            weights={str(name): plan.queue.priority for name, plan in load_plans().plans.items()},
+        )
 
     def _make_mailer(self) -> Mailer | None:
         transport = _transport(self._settings)
@@ -154,6 +165,9 @@ class WorkerProcess:
     def _wake(self) -> None:
         if self._relay is not None:
             self._relay.wake()
+
+    def _priority_of(self, tenant_id: UUID) -> int:
+        return self._shares.of(tenant_id).priority
 
     def _connected(self) -> Client:
         """Return the client. Raises Postponed until Temporal has answered for the first time."""
@@ -174,6 +188,7 @@ class WorkerProcess:
             [*RecordActivities(self.records).all(), *self.probes.all()],
             ThreadPoolExecutor(_THREADS, thread_name_prefix="workflow"),
             ThreadPoolExecutor(_THREADS, thread_name_prefix="record"),
+            self._shares,
         )
         self._client = client
         log.info("worker.ready")

@@ -12,7 +12,7 @@ from app.api.shapes import Asked, Day, Listing, Moment, Paging, Told
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.scans import Scan
-from app.services import findings, scans
+from app.services import admissions, findings, scans
 from app.services.plans import Rate
 from app.serving.limits import limit_action
 
@@ -63,11 +63,20 @@ class StepView(Told):
     at: Moment
 
 
+class WaitView(Told):
+    """Why an accepted scan has not begun."""
+
+    before: int = Field(description="How many of the tenant's scans are in line before it, at most 10,001")
+    at_once: int | None = Field(description="How many scans the plan runs at a time; null: any number")
+    reason: str
+
+
 class ScanDetail(ScanView):
-    """A scan with its steps."""
+    """A scan with its steps; while it waits for its turn, why."""
 
     notes: list[str]
     steps: list[StepView]
+    waiting: WaitView | None
 
 
 class ScanPage(Listing[ScanView]):
@@ -102,7 +111,9 @@ def show(unit: Unit, scan_id: UUID) -> ScanDetail:
     scan = scans.get_scan(unit, scan_id)
     steps = [StepView.model_validate(step) for step in scans.scan_steps(unit, scan_id)]
     notes = [str(note) for note in scan.notes]
-    return ScanDetail(**ScanView.model_validate(scan).model_dump(), notes=notes, steps=steps)
+    wait = admissions.wait_of(unit, scan)
+    waiting = None if wait is None else WaitView.model_validate(wait)
+    return ScanDetail(**ScanView.model_validate(scan).model_dump(), notes=notes, steps=steps, waiting=waiting)
 
 
 @resource(

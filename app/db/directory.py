@@ -131,28 +131,6 @@ class TenantChoice:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimedEffect:
-    """An outbox row that this relay may carry out until its lease ends."""
-
-    tenant_id: UUID
-    home: str
-    kind: str
-    id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class OpenScan:
-    """A scan that is not over, wherever its tenant lives."""
-
-    tenant_id: UUID
-    scan_id: UUID
-    workflow_id: str
-    status: str
-    admitted: bool
-    since: datetime
-
-
 class ExpiredAnswers(NamedTuple):
     """A tenant whose kept answers of one home have expired up to a moment."""
 
@@ -329,25 +307,6 @@ def _tenant(row: "object") -> TenantView:
         get["status_reason"],
         placement,
     )
-
-
-def claim_effects(session: Session, kinds: list[str], most: int, lease: timedelta) -> list[ClaimedEffect]:
-    """Take the oldest due effect of each (tenant, kind), at most `most`, until `lease` is over."""
-    rows = session.execute(
-        text("SELECT * FROM auth.claim_effects(:kinds, :most, :lease)"), {"kinds": kinds, "most": most, "lease": lease}
-    )
-    return [ClaimedEffect(row.tenant_id, row.home, row.kind, row.id) for row in rows]
-
-
-def list_open_scans(session: Session, older_than: timedelta) -> list[OpenScan]:
-    """Return the scans that have been in their present state for longer than `older_than`, oldest first."""
-    rows = session.execute(text("SELECT * FROM auth.list_open_scans(:age)"), {"age": older_than})
-    return [OpenScan(row.tenant_id, row.scan_id, row.workflow_id, row.status, row.admitted, row.since) for row in rows]
-
-
-def tenants_with_open_scans(session: Session) -> set[UUID]:
-    """Return the tenants that have a scan admitted and not over."""
-    return {row[0] for row in session.execute(text("SELECT * FROM auth.tenants_with_open_scans()"))}
 
 
 def book_target(session: Session, endpoint: str, *, most: int, span: timedelta) -> bool:

@@ -1,7 +1,14 @@
-"""The relay: claims due effects by (tenant, kind), carries each out as its tenant, and marks it done."""
+"""The relay: claims due effects by turns of the tenants, carries each out as its tenant, and marks it done.
 
+Fair by three rules. Whose last effect lies furthest back, times the plan's weight, comes next, however long another's
+backlog is. No tenant has more than half of the threads. Who has something in hand
+leaves the last ones to others.
+"""
+
+import functools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,10 +20,11 @@ import psycopg
 import structlog
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from app.db import directory
+from app.db import work
 from app.db.engines import NOBODY
 from app.db.units import Home, Unit, Units
 from app.db.urls import libpq_url
+from app.db.work import ClaimedEffect, Hands
 from app.models.accounts import AccountEffect
 from app.models.tables import OutboxColumns
 from app.models.trails import Effect
@@ -59,11 +67,18 @@ class Relay:
         listen_url: str | None,
         threads: int = 8,
         poll_seconds: float = 1.0,
+        weights: Mapping[str, int] | None = None,
     ) -> None:
+        """`weights` are the plans' priorities by name; without them all tenants weigh the same."""
         self._units = units
         self._handlers = dict(handlers)
         self._listen_url = listen_url
         self._threads = threads
+        self._weights = dict(weights or {})
+        self._share = max(1, threads // 2)
+        self._kept_free = threads // 4
+        self._hands: Counter[UUID] = Counter()
+        self._lock = threading.Lock()
         self._poll = poll_seconds
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -97,14 +112,20 @@ class Relay:
             self._deliver(effect)
         return len(claimed)
 
-    def _claim(self, most: int) -> list[directory.ClaimedEffect]:
+    def _claim(self, most: int) -> list[ClaimedEffect]:
         session = self._units.start(self._units.engines.control, NOBODY)
         try:
-            claimed = directory.claim_effects(session, list(self._handlers), most, LEASE)
+            claimed = work.claim_effects(session, list(self._handlers), most, LEASE, self._in_hand(most))
             session.commit()
             return claimed
         finally:
             session.close()
+
+    def _in_hand(self, free: int) -> Hands:
+        with self._lock:
+            hands = dict(self._hands)
+        full = [tenant_id for tenant_id, number in hands.items() if number >= self._share]
+        return Hands(self._weights, full, list(hands), max(0, free - self._kept_free))
 
     def _claim_loop(self) -> None:
         while not self._stop.is_set():
@@ -121,17 +142,24 @@ class Relay:
         slots = 1
         while slots < self._threads and self._busy.acquire(blocking=False):
             slots += 1
-        claimed: list[directory.ClaimedEffect] = []
+        claimed: list[ClaimedEffect] = []
         try:
             claimed = self._claim(slots)
         finally:
             for _ in range(slots - len(claimed)):
                 self._busy.release()
         for effect in claimed:
-            self._pool.submit(self._deliver, effect).add_done_callback(self._free)
+            with self._lock:
+                self._hands[effect.tenant_id] += 1
+            freed = functools.partial(self._free, effect.tenant_id)
+            self._pool.submit(self._deliver, effect).add_done_callback(freed)
         return bool(claimed)
 
-    def _free(self, _done: "Future[None]") -> None:
+    def _free(self, tenant_id: UUID, _done: "Future[None]") -> None:
+        with self._lock:
+            self._hands[tenant_id] -= 1
+            if not self._hands[tenant_id]:
+                del self._hands[tenant_id]
         self._busy.release()
         self._wake.set()
 
@@ -150,32 +178,34 @@ class Relay:
                 log.warning("relay.listen_failed", error=type(error).__name__)
                 self._stop.wait(self._poll)
 
-    def _deliver(self, effect: directory.ClaimedEffect) -> None:
+    def _deliver(self, effect: ClaimedEffect) -> None:
         bound = log.bind(tenant=str(effect.tenant_id), effect=str(effect.id), kind=effect.kind)
+        handled = False
         with tenant_scope(effect.tenant_id):
             try:
                 delivery = self._load(effect)
                 if delivery is None:
                     return
                 self._handlers[effect.kind](delivery)
+                handled = True
                 self._finish(effect)
             except Postponed:
-                self._again(effect, None, bound)
+                self._again(effect, None, bound, handled)
             except OperationalError as error:  # the database was away or busy: no fault of the effect's
                 bound.info("relay.database_busy", error=type(error.orig).__name__)
-                self._again(effect, None, bound)
+                self._again(effect, None, bound, handled)
             except Exception as error:
                 bound.warning("relay.effect_failed", error=type(error).__name__)
-                self._again(effect, type(error).__name__, bound)
+                self._again(effect, type(error).__name__, bound, handled)
 
-    def _load(self, effect: directory.ClaimedEffect) -> Delivery | None:
+    def _load(self, effect: ClaimedEffect) -> Delivery | None:
         with self._units.open(Home(effect.home), RELAY) as unit:
             row = _row(unit, effect)
             if row.done_at is not None:
                 return None
             return Delivery(effect.tenant_id, effect.id, row.kind, row.payload, row.attempts + 1)
 
-    def _finish(self, effect: directory.ClaimedEffect) -> None:
+    def _finish(self, effect: ClaimedEffect) -> None:
         with self._units.open(Home(effect.home), RELAY) as unit:
             row = _row(unit, effect)
             row.done_at = unit.now()
@@ -183,22 +213,23 @@ class Relay:
             row.last_error = None
             unit.commit()
 
-    def _again(self, effect: directory.ClaimedEffect, problem: str | None, bound: Any) -> None:
+    def _again(self, effect: ClaimedEffect, problem: str | None, bound: Any, handled: bool) -> None:
         """Put the effect off; while the database is away, as long as our lease lasts: who comes after would wait."""
         deadline = time.monotonic() + LEASE.total_seconds()
         while True:
             try:
-                return self._put_off(effect, problem)
+                return self._put_off(effect, problem, handled)
             except SQLAlchemyError:
                 if time.monotonic() > deadline or self._stop.wait(self._poll):
                     bound.warning("relay.lease_runs_out")
                     return None
 
-    def _put_off(self, effect: directory.ClaimedEffect, problem: str | None) -> None:
+    def _put_off(self, effect: ClaimedEffect, problem: str | None, handled: bool) -> None:
         with self._units.open(Home(effect.home), RELAY) as unit:
             row = _row(unit, effect)
-            if row.done_at is not None:  # its commit was lost on the way to us
+            if row.done_at is not None and handled:  # its commit was lost on the way to us
                 return
+            row.done_at = None  # another admission took ours for done, and what it left to us failed
             row.attempts += problem is not None
             row.last_error = problem or row.last_error
             wait = timedelta(seconds=1) if problem is None else timedelta(seconds=2 ** min(row.attempts, 9))
@@ -206,7 +237,7 @@ class Relay:
             unit.commit()
 
 
-def _row(unit: Unit, effect: directory.ClaimedEffect) -> OutboxColumns:
+def _row(unit: Unit, effect: ClaimedEffect) -> OutboxColumns:
     key = (effect.tenant_id, effect.id)
     if effect.home == Home.CONTENT:
         return unit.session.get_one(Effect, key)

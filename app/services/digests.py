@@ -104,12 +104,3 @@ def look_over(unit: Unit) -> Overview:
         calls_today=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= today)),
         calls_week=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= week)),
     )
-
-
-def queue_place(unit: Unit, scan: Scan) -> int:
-    """Return how many of the tenant's scans wait before this one. Needs tenant:scans:read."""
-    require(unit, Permission.SCANS_READ)
-    before = select(Scan.id).where(
-        Scan.status == "queued", Scan.admitted_at.is_(None), Scan.created_at < scan.created_at
-    )
-    return count_rows(unit, before)

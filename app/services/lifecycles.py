@@ -150,6 +150,8 @@ def _move(unit: Unit, tenant: Tenant, action: str, *, why: str | None = None, **
             before={name: before[name] for name in changed},
             after={name: after[name] for name in changed} | said,
         )
+    if {"plan", "status"} & set(changed):
+        request_effect(unit, "scan.dispatch", {})  # there may be room now for scans that wait
 
 
 def _written(value: Any) -> Any:

@@ -13,6 +13,7 @@ from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.plans import PlanOverride
+from app.outbox.requests import request_effect
 from app.services import audit
 from app.services.access import require
 from app.services.plans import Feature, Quota, Rate, forget_entitlements
@@ -64,7 +65,7 @@ def override(unit: Unit, wanted: Wanted) -> PlanOverride:
     after = {"name": made.name, "value": made.value, "reason": made.reason, "until": _written(made.until)}
     was = None if before is None else {"name": before.name, "value": before.value}
     audit.record(unit, "plan.override", "plan_override", made.id, before=was, after=after)
-    forget_entitlements(unit)
+    _hold(unit, made)
     return made
 
 
@@ -85,8 +86,15 @@ def end_override(unit: Unit, override_id: UUID, *, reason: str | None = None) ->
         before={"name": found.name, "value": found.value},
         after=None if reason is None else {"reason": reason},
     )
-    forget_entitlements(unit)
+    _hold(unit, found)
     return found
+
+
+def _hold(unit: Unit, changed: PlanOverride) -> None:
+    """Have what was changed hold from this commit on, for scans that wait as well."""
+    forget_entitlements(unit)
+    if changed.name == Quota.CONCURRENT_SCANS:
+        request_effect(unit, "scan.dispatch", {})
 
 
 def list_overrides(unit: Unit) -> list[PlanOverride]:

@@ -149,6 +149,7 @@ def decide_request(
         if tenant.status == "trial":
             tenant.status, tenant.trial_ends_at = "active", None
         forget_entitlements(unit)
+        request_effect(unit, "scan.dispatch", {})  # there may be room now for scans that wait
     after = {"plan": tenant.plan, "status": tenant.status, "answer": request.answer}
     after |= {} if reason is None else {"reason": reason}
     audit.record(

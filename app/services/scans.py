@@ -1,8 +1,7 @@
 """Scans: start, cancel, retry, list; and what the worker does to them: admit, claim, complete, fail."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import select, text, update
@@ -11,7 +10,6 @@ from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, Unavail
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
-from app.db import directory
 from app.db.units import Home, Unit
 from app.models.assets import Asset
 from app.models.scans import Engagement, Scan, ScanStep
@@ -21,27 +19,13 @@ from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import audit, configurations, findings, proofs, quotas, workspaces
 from app.services.access import require
+from app.services.admissions import admit_scans  # noqa: F401 - found here with the worker's other verbs
 from app.services.assets import asset_url, document_text, find_asset
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota, entitlements
 
 UNPLANNED = "Unplanned scans"
-# How often one host and port may be scanned over all tenants.
-TARGET_MOST = 6
-TARGET_SPAN = timedelta(minutes=1)
-# Where a tenant may run any number at once, this many are admitted.
-LARGEST_QUEUE = 1_000
 OVER = frozenset({"done", "failed", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class AdmittedScan:
-    """A scan that may run now."""
-
-    scan_id: UUID
-    engagement_id: UUID
-    workflow_id: str
-    tool: str
 
 
 def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
@@ -186,8 +170,10 @@ def _cancel(unit: Unit, scan: Scan) -> None:
     was = scan.status
     if _move(unit, scan.id, ("queued", "running"), "cancelled"):
         audit.record(unit, "scan.cancel", "scan", scan.id, before={"status": was}, after={"status": "cancelled"})
-        request_effect(unit, "scan.cancel", {"scan_id": str(scan.id), "workflow_id": scan.workflow_id})
-        request_effect(unit, "scan.dispatch", {})
+        unit.session.refresh(scan)
+        if scan.admitted_at is not None:  # one that still waited has no workflow and held no place
+            request_effect(unit, "scan.cancel", {"scan_id": str(scan.id), "workflow_id": scan.workflow_id})
+            request_effect(unit, "scan.dispatch", {})
 
 
 def retry_scan(unit: Unit, scan_id: UUID) -> Scan:
@@ -224,58 +210,15 @@ def stop_scans(unit: Unit) -> int:
     return len(waiting)
 
 
-def admit_scans(unit: Unit) -> list[AdmittedScan]:
-    """Admit as many of the oldest queued scans as the plan's concurrent scans leave room for, under the tenant's lock.
-
-    Returns also those that were admitted before and have not begun: starting them again changes nothing.
-    """
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
-    quotas.reconcile(unit)
-    room = _concurrent_scans(unit) - quotas.count_rows_of(unit, Quota.CONCURRENT_SCANS)
-    if room > 0 and not settings().scans_stopped:
-        oldest = unit.session.scalars(
-            select(Scan)
-            .where(Scan.status == "queued", Scan.admitted_at.is_(None), Scan.simulated.is_(False))
-            .order_by(Scan.created_at, Scan.id)
-            .limit(room)
-        )
-        put_off = [scan for scan in oldest if not _admit(unit, scan)]
-        if put_off:
-            request_effect(unit, "scan.dispatch", {}, after=TARGET_SPAN / TARGET_MOST)
-    waiting = unit.session.scalars(
-        select(Scan).where(Scan.status == "queued", Scan.admitted_at.is_not(None)).order_by(Scan.created_at)
-    )
-    return [AdmittedScan(scan.id, scan.engagement_id, scan.workflow_id, scan.tool) for scan in waiting]
-
-
-def _admit(unit: Unit, scan: Scan) -> bool:
-    """Admit the scan, unless its target has been scanned too often of late, by whichever tenants."""
-    if TOOLS[scan.tool].needs_proof:
-        endpoint = proofs.find_proof(unit, scan.asset_id).endpoint
-        control = unit.at_home(Home.ACCOUNT).session
-        if endpoint not in settings().allowed_targets and not directory.book_target(
-            control, endpoint, most=TARGET_MOST, span=TARGET_SPAN
-        ):
-            return False
-    scan.admitted_at = unit.now()
-    unit.session.flush()
-    return True
-
-
-def _concurrent_scans(unit: Unit) -> int:
-    allowed = entitlements(unit)
-    if allowed.status not in ("trial", "active"):
-        return 0
-    most = allowed.quotas[Quota.CONCURRENT_SCANS]
-    return LARGEST_QUEUE if most is None else most
-
-
 def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:
     """Take the scan from queued to running and return its ticket; None where it was cancelled or is over.
 
     A scan that is running already (its worker died) is claimed again. Where control is no longer proven, it fails.
+    Raises Unavailable for one that is not admitted, which would run beyond the plan.
     """
     scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is not None and scan.status == "queued" and scan.admitted_at is None:
+        raise Unavailable("The scan is not admitted yet.")
     if scan is None or not _move(unit, scan_id, ("queued", "running"), "running"):
         return None
     if scan.started_at is None:

@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from app.services import entrances
-from app.services.scans import TARGET_MOST
+from app.services.admissions import TARGET_MOST
 from app.web import sessions
 from app.web.routing import Doorway, public_page
 

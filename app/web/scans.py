@@ -15,7 +15,7 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.scans import Scan
 from app.scanners.catalogue import TOOLS
-from app.services import assets, digests, findings, scans
+from app.services import admissions, assets, digests, findings, scans
 from app.services.plans import Rate
 from app.serving.forms import Form
 from app.serving.limits import limit_action
@@ -134,13 +134,12 @@ def _followed(unit: Unit, scan_id: UUID) -> dict[str, object]:
     scan = scans.get_scan(unit, scan_id)
     moving = scan.status in ("queued", "running")
     seen = [] if moving else findings.findings_of_scan(unit, scan_id)
-    ahead = digests.queue_place(unit, scan) if scan.status == "queued" and scan.admitted_at is None else 0
-    waiting = f"{ahead} of your scans wait before this one." if ahead else None
+    wait = admissions.wait_of(unit, scan)
     steps = steps_of(scan, scans.scan_steps(unit, scan_id))
     return {
         "scan": scan_rows(unit, [scan])[0],
         "steps": steps,
         "moving": moving,
         "findings": seen,
-        "waiting": waiting,
+        "waiting": wait and wait.reason,
     }

@@ -5,8 +5,8 @@ Both effects may be asked for any number of times: a start delivered twice runs 
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 _RPC_LASTS = timedelta(seconds=5)
 _EFFECT_SECONDS = 12.0
+_REMEMBERED = 10_000
 
 _AWAY = frozenset(
     {
@@ -47,8 +48,8 @@ class Admitted(Protocol):
     def workflow_id(self) -> str: ...
 
 
-Admission = Callable[[], AbstractContextManager[Sequence[Admitted]]]
-"""Opens one transaction of the tenant in the context and gives the scans admitted in it; leaving well commits."""
+Admission = Callable[[UUID], Sequence[Admitted]]
+"""Carries the effect's admission out as the tenant in the context; the scans it gives are admitted, and committed."""
 
 
 class Dispatcher:
@@ -66,19 +67,30 @@ class Dispatcher:
         ensure: Callable[[UUID], None],
     ) -> None:
         self._loop, self._client, self._admission, self._ensure = loop, client, admission, ensure
+        self._lock = threading.Lock()
+        self._started: dict[str, None] = {}
 
     def dispatch(self, delivery: Delivery) -> None:
         """Start the workflow of every scan that the tenant's plan leaves room for.
 
-        The tenant's worker starts to poll while the server is asked to start the workflow, so that the first activity
-        does not wait for either. A start before a commit that fails is harmless: the scan is claimed, or is not.
+        Admission is committed first: a start without it would run beyond the plan. What is lost between the two is
+        started by the effect's next delivery, or by the reconciler. The tenant's worker begins to poll while the server
+        is asked, so that the first activity waits for neither.
         """
-        tenant_id = delivery.tenant_id
-        with tenant_scope(tenant_id), self._admission() as admitted:
-            if admitted:
-                client = self._client()
-                self._ensure(tenant_id)
-                self._carry_out(_start_all(client, tenant_id, admitted))
+        tenant_id, client = delivery.tenant_id, self._client()
+        with tenant_scope(tenant_id):
+            admitted = [scan for scan in self._admission(delivery.id) if scan.workflow_id not in self._started]
+        if admitted:
+            self._ensure(tenant_id)
+            self._carry_out(_start_all(client, tenant_id, admitted))
+            self._remember(admitted)
+
+    def _remember(self, started: Sequence[Admitted]) -> None:
+        """Spare the server starts that change nothing, of scans that have not begun when the next one is admitted."""
+        with self._lock:
+            self._started.update(dict.fromkeys(scan.workflow_id for scan in started))
+            for workflow_id in list(self._started)[:-_REMEMBERED]:
+                del self._started[workflow_id]
 
     def cancel(self, delivery: Delivery) -> None:
         """Cancel a scan's workflow; one that never began, or is over, is left alone."""

@@ -17,9 +17,10 @@ from typing import Any
 from uuid import UUID
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import FixedSizeSlotSupplier, UnsandboxedWorkflowRunner, Worker, WorkerTuner, WorkflowRunner
 
 from app.workflows.names import queue_name
+from app.workflows.shares import Shares, Slots
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +40,16 @@ class Duties:
     activities: list[Callable[..., Any]]
     workflow_threads: ThreadPoolExecutor
     activity_threads: ThreadPoolExecutor
-    concurrent_activities: int = 8
+    shares: Shares = field(default_factory=Shares)
     # The sandbox costs a third of a scan's processor time; that workflows are deterministic, tests and replays show.
     runner: WorkflowRunner = field(default_factory=UnsandboxedWorkflowRunner)
 
     def worker_of(self, tenant_id: UUID) -> Worker:
         """Return a worker, not yet running, of the tenant's queue.
 
-        One poll of each kind. No sticky queue: its time-outs would hold up a tenant whose worker was killed, and to
-        replay a short history costs little. Heartbeats go out each other second: a cancelled probe learns it then.
+        Its activities have as many slots as the tenant's plan has workers, at each moment. One poll of each kind. No
+        sticky queue: its time-outs would hold up a tenant whose worker was killed, and to replay a short history
+        costs little. Heartbeats go out each other second: a cancelled probe learns it then.
         """
         return Worker(
             self.client,
@@ -58,11 +60,14 @@ class Duties:
             workflow_task_executor=self.workflow_threads,
             workflow_runner=self.runner,
             max_cached_workflows=0,
-            max_concurrent_workflow_tasks=4,
             max_concurrent_workflow_task_polls=1,
-            max_concurrent_activities=self.concurrent_activities,
             max_concurrent_activity_task_polls=1,
-            max_concurrent_local_activities=1,
+            tuner=WorkerTuner.create_composite(
+                workflow_supplier=FixedSizeSlotSupplier(4),
+                activity_supplier=Slots(lambda: self.shares.of(tenant_id).workers),
+                local_activity_supplier=FixedSizeSlotSupplier(1),
+                nexus_supplier=FixedSizeSlotSupplier(1),
+            ),
             max_heartbeat_throttle_interval=_HEARTBEATS,
             default_heartbeat_throttle_interval=_HEARTBEATS,
             graceful_shutdown_timeout=_DRAIN,
@@ -89,10 +94,13 @@ class TenantWorkers:
         grace: float = 10.0,
         turn: float = 5.0,
         interval: float = 1.0,
+        priority: Callable[[UUID], int] = lambda _tenant_id: 1,
     ) -> None:
+        """`priority` weighs a tenant's wait in the line: with 3 it passes who waits less than thrice as long."""
         self._worker_of = worker_of
         self._open_tenants = open_tenants
         self._cap, self._grace, self._turn, self._interval = cap, grace, turn, interval
+        self._priority = priority
         self._loop: asyncio.AbstractEventLoop | None = None
         self._places: dict[UUID, _Place] = {}
         self._line: dict[UUID, float] = {}  # since when each waits
@@ -107,7 +115,8 @@ class TenantWorkers:
     @property
     def waiting(self) -> tuple[UUID, ...]:
         """The tenants that wait for a place, the next one first."""
-        return tuple(self._line)
+        now = time.monotonic()
+        return tuple(sorted(self._line, key=lambda each: (self._line[each] - now) * self._priority(each)))
 
     def ensure(self, tenant_id: UUID) -> None:
         """See to it that the tenant's queue is polled soon; returns at once."""
@@ -166,7 +175,7 @@ class TenantWorkers:
     def _fill(self) -> None:
         """Give free places to who waits; a tenant whose last worker is still leaving waits for that to end."""
         leaving = set(self._leaving.values())
-        ready = [tenant_id for tenant_id in self._line if tenant_id not in leaving]
+        ready = [tenant_id for tenant_id in self.waiting if tenant_id not in leaving]
         for tenant_id in ready[: max(0, self._cap - len(self._places))]:
             del self._line[tenant_id]
             try:

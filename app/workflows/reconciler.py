@@ -11,7 +11,7 @@ from uuid import UUID
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from app.db.directory import OpenScan
+from app.db.work import OpenScan
 from app.tenancy.context import tenant_scope
 from app.workflows.dispatch import start
 

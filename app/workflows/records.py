@@ -1,26 +1,28 @@
 """Scan records and effects through the services: each verb is one unit of work of the tenant in the context."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
-from app.db import directory
+from app.db import work
 from app.db.engines import NOBODY
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Ticket
 from app.services import scans
-from app.services.scans import AdmittedScan
+from app.services.admissions import AdmittedScan, admit_scans
+from app.services.plans import Queue, entitlements, plan_named, plan_of
 from app.tenancy.actors import system_actor
+from app.tenancy.context import require_tenant
+from app.workflows.shares import Share, Shares
 
 WORKER = system_actor("worker")
 
 
 class UnitRecords:
-    """What the worker reads and writes of scans."""
+    """What the worker reads and writes of scans; `shares` is kept up to date with the tenants' plans."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: Units, shares: Shares | None = None) -> None:
         self._units = units
+        self._shares = shares or Shares()
 
     def claim(self, scan_id: UUID) -> Ticket | None:
         """Take the scan from queued to running; None where it was cancelled or is over."""
@@ -53,25 +55,34 @@ class UnitRecords:
             scans.readmit_scan(unit, scan_id)
             unit.commit()
 
-    @contextmanager
-    def admission(self) -> Iterator[list[AdmittedScan]]:
-        """Give the scans that may start now; they count as admitted once the block is left without an error."""
+    def admit(self, effect_id: UUID) -> list[AdmittedScan]:
+        """Return the scans that may start now; they count as admitted, whatever becomes of their start."""
         with self._units.open(Home.CONTENT, WORKER) as unit:
-            yield scans.admit_scans(unit)
+            admitted = admit_scans(unit, effect_id)
+            share = _share(entitlements(unit).queue)
             unit.commit()
+        if admitted:
+            self._shares.put(require_tenant(), share)
+        return admitted
 
     def open_tenants(self) -> set[UUID]:
         """Return the tenants that have a scan admitted and not over."""
         session = self._units.start(self._units.engines.control, NOBODY)
         try:
-            return directory.tenants_with_open_scans(session)
+            found = work.tenants_at_work(session)
         finally:
             session.close()
+        self._shares.replace({each: _share(plan_of(plan_named(plan)).queue) for each, plan in found.items()})
+        return set(found)
 
-    def open_scans(self, older_than: timedelta) -> list[directory.OpenScan]:
+    def open_scans(self, older_than: timedelta) -> list[work.OpenScan]:
         """Return the scans of all tenants that have stood where they stand for longer than `older_than`."""
         session = self._units.start(self._units.engines.control, NOBODY)
         try:
-            return directory.list_open_scans(session, older_than)
+            return work.list_open_scans(session, older_than)
         finally:
             session.close()
+
+
+def _share(queue: Queue) -> Share:
+    return Share(queue.workers, queue.priority)

@@ -1,8 +1,15 @@
-"""What the relay knows of a plan's room and priority."""
+"""What the relay knows of a plan's priority, and look-ups that no tenant's backlog makes slower."""
+
+from pathlib import Path
+
+from alembic import op
 
 revision = "control_0017"
 down_revision = "control_0016"
 
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

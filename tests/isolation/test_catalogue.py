@@ -228,8 +228,11 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         "shared.planted() does not belong to the directory",
     ),
     "the web calls the worker's": (
-        (DIRECTORY, "GRANT EXECUTE ON FUNCTION auth.claim_effects(text[], integer, interval) TO sentinel_app"),
-        "auth.claim_effects(text[],integer,interval) can be called by sentinel_app",
+        (
+            DIRECTORY,
+            "GRANT EXECUTE ON FUNCTION auth.tenants_at_work() TO sentinel_app",
+        ),
+        "auth.tenants_at_work() can be called by sentinel_app",
     ),
     "the directory is read": (
         (DIRECTORY, "GRANT SELECT ON auth.users TO sentinel_app"),

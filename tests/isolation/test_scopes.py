@@ -316,7 +316,13 @@ def test_keys_tell_nothing_of_other_tenants(
 def test_the_directory_is_closed(postgres_server: Database) -> None:
     """No login reads the directory; the web cannot ask for all tenants' work, nor the worker for a sign-in."""
     for url, refused in (
-        (postgres_server.app, ("auth.claim_effects('{x}', 1, interval '1 s')", "auth.list_open_scans(interval '0')")),
+        (
+            postgres_server.app,
+            (
+                "auth.claim_effects('{x}', 1, interval '1 s', '{}', '{}', '{}', '{}', 0)",
+                "auth.list_open_scans(interval '0')",
+            ),
+        ),
         (postgres_server.worker, ("auth.find_login('x')", "auth.begin_api_key('{}')")),
         (postgres_server.platform, ("auth.find_login('x')", "auth.list_open_scans(interval '0')")),
     ):

@@ -187,9 +187,7 @@ FUNCTIONS = {
     **dict.fromkeys(("claim_counts", "note_count", "note_worker"), WORKER),
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(("note_usage_summed", "usage_due"), WORKER),
-    **dict.fromkeys(
-        ("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_with_open_scans"), WORKER
-    ),
+    **dict.fromkeys(("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_at_work"), WORKER),
     **dict.fromkeys(
         ("claim_mails", "find_person", "issue_token", "person_changing", "settle_mail", "sweep_accounts"), WORKER
     ),

@@ -2,13 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from app.db.directory import OpenScan
+from app.db.work import OpenScan
 from app.scanners.probes import Artefact, Ticket
 from app.tenancy.context import require_tenant
 from app.workflows.names import workflow_id
@@ -73,12 +71,11 @@ class MemoryScanRecords:
             if row.status in ("queued", "running"):
                 row.status, row.reason = "failed", reason
 
-    @contextmanager
-    def admission(self) -> Iterator[list[ScanRow]]:
+    def admit(self, _effect_id: UUID) -> list[ScanRow]:
         if self.down:
             raise ConnectionError("down")
         tenant_id = require_tenant()
-        yield [row for row in self.rows.values() if row.tenant_id == tenant_id and row.status == "queued"]
+        return [row for row in self.rows.values() if row.tenant_id == tenant_id and row.status == "queued"]
 
     def note_step(self, scan_id: UUID, step: str) -> None:
         self._own(scan_id).steps.append(step)

@@ -12,7 +12,7 @@ from app.db.units import Home, Units
 from app.models.findings import Finding, FindingSighting
 from app.models.trails import Effect
 from app.scanners.probes import Artefact, Fault
-from app.services import assets, findings, proofs, scans
+from app.services import admissions, assets, findings, proofs, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.peers.tenants import Made
@@ -149,7 +149,7 @@ def test_one_target_is_not_scanned_too_often_whoever_asks(
     tenants: Callable[[], Made], worker_units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over all tenants a host and port is scanned only so often; what is put off is looked at again."""
-    monkeypatch.setattr(scans, "TARGET_MOST", 3)
+    monkeypatch.setattr(admissions, "TARGET_MOST", 3)
     admitted, later = 0, 0
     for number in range(2):
         tenant = tenants()

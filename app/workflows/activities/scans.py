@@ -21,6 +21,8 @@ from temporalio.exceptions import ApplicationError
 
 from app.core.errors import AppError
 from app.scanners.probes import Artefact, Severity, Ticket
+from app.tenancy.context import require_tenant
+from app.workflows.rooms import Room
 from app.workflows.scans import Completion, Failure, ScanOrder
 
 log = logging.getLogger(__name__)
@@ -95,15 +97,24 @@ def _place_of(error: Exception) -> str:
 class ProbeActivities:
     """The probe activity: at most `at_once` probes in this process, heartbeats also while one waits for its turn.
 
+    Tenants take turns, weighed by `priority`; none has all places.
+
     `run` carries out a ticket on a thread: it calls what it is given with the present step now and then, and returns
     soon after the event is set. `on_step` keeps each new step, where it can; a worker without a database has none.
     """
 
-    def __init__(self, run: RunProbe, *, on_step: OnStep | None = None, at_once: int = 8) -> None:
+    def __init__(
+        self,
+        run: RunProbe,
+        *,
+        on_step: OnStep | None = None,
+        at_once: int = 8,
+        priority: Callable[[UUID], int] = lambda _tenant_id: 1,
+    ) -> None:
         self._run = run
         self._on_step = on_step
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="probe")
-        self._room = asyncio.Semaphore(at_once)
+        self._room = Room(at_once, priority)
         self._stops: set[threading.Event] = set()
 
     @activity.defn(name="probe")
@@ -112,7 +123,7 @@ class ProbeActivities:
         self._stops.add(stop)
         beats = asyncio.create_task(_beat())
         try:
-            async with self._room:
+            async with self._room.place(require_tenant()):
                 context = contextvars.copy_context()
                 work = functools.partial(context.run, self._run, ticket, stop, self._steps(ticket))
                 artefact = await asyncio.get_running_loop().run_in_executor(self._threads, work)
