@@ -347,7 +347,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "scan-new": ("scans/new.html", lambda: {"form": ScanForm(formdata=None), "unproven": 1}),
     "scan-queued": (
         "scans/show.html",
-        lambda: _scan(s.SCANS[1], waiting="Two of your scans run at once; this is third."),
+        lambda: _scan(s.SCANS[1], waiting="Waiting: 2 scans before it, because your plan runs 5 at a time."),
     ),
     "scan-running": ("scans/show.html", lambda: _scan(s.SCANS[0])),
     "scan-done": ("scans/show.html", lambda: _scan(s.SCANS[2], findings=s.FINDINGS)),
