@@ -116,7 +116,7 @@ def test_a_flood_never_has_the_last_places() -> None:
 
 
 def test_a_larger_plan_has_more_turns_and_nobody_starves() -> None:
-    """With one place, priority 3 has two turns for each of priority 1; who is cancelled in line takes none."""
+    """With one place, priority 3 has three turns of four beside priority 1; who is cancelled in line takes none."""
     low, high = uuid4(), uuid4()
 
     async def scenario() -> None:
@@ -127,7 +127,7 @@ def test_a_larger_plan_has_more_turns_and_nobody_starves() -> None:
         for turn in range(8):
             now[0] += 1.0
             await crowd.leave(turn)
-        assert crowd.order == [low, high, high] * 3
+        assert crowd.order == [low, *[high, high, high, low] * 2]
         await crowd.end()
         assert (crowd.order.count(low), crowd.order.count(high)) == (8, 8)
 
