@@ -1,8 +1,9 @@
-"""Content tables of what scans found."""
+"""Content tables of what scans found, and how many of it there are."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home, InWorkspace, OfTenant
@@ -41,3 +42,28 @@ class FindingSighting(OfTenant, Table):
     scan_id: Mapped[UUID] = mapped_column(primary_key=True)
     finding_id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime]
+
+
+class FindingTotal(InWorkspace, OfTenant, Table):
+    """How many findings of a workspace have this status and severity, changed by whatever changes a finding."""
+
+    __tablename__ = "finding_totals"
+    home = Home.CONTENT
+
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-5)
+    status: Mapped[str] = mapped_column(primary_key=True)
+    severity: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
+class FindingDay(InWorkspace, OfTenant, Table):
+    """How many findings of a severity became open on a UTC day, and how many ceased to be."""
+
+    __tablename__ = "finding_days"
+    home = Home.CONTENT
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-5)
+    severity: Mapped[str] = mapped_column(primary_key=True)
+    opened: Mapped[int] = mapped_column(BigInteger)
+    closed: Mapped[int] = mapped_column(BigInteger)

@@ -1,6 +1,7 @@
 """Findings: recording what a scan saw, listing, triage."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,15 +13,17 @@ from app.core.errors import Invalid, MalformedRequest, NotFound
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
+from app.models.assets import Asset
 from app.models.findings import Finding, FindingSighting
 from app.models.scans import Scan
-from app.scanners.probes import Fault, Severity
+from app.scanners.probes import Fault
 from app.services import audit, workspaces
 from app.services.access import require
-from app.services.pages import Page, newest_first
+from app.services.finding_counts import SEVERITIES, Standing, count_findings, note_changes
+from app.services.pages import Page, count_rows, newest_first
 
 STATUSES = ("open", "resolved", "accepted", "false_positive")
-SEVERITIES = tuple(str(severity) for severity in Severity)  # worst first
+AT_ONCE = 500  # findings in a statement
 
 
 def fingerprint(fault: Fault) -> str:
@@ -41,41 +44,73 @@ def record_faults(unit: Unit, scan: Scan, faults: list[Fault]) -> int:
     """Keep each fault as one finding of the asset, seen by this scan; return how many. Idempotent for a scan.
 
     A finding that was resolved and is seen again is open again; one accepted or called a false positive stays so.
+    Scans of one asset are recorded one after the other.
     """
-    now = unit.now()
     distinct = {fingerprint(fault): fault for fault in faults}
-    for mark, fault in sorted(distinct.items()):
-        values = {
-            "tenant_id": unit.tenant_id,
-            "id": new_id(),
-            "asset_id": scan.asset_id,
-            "workspace_id": scan.workspace_id,
-            "fingerprint": mark,
-            "rule": fault.rule,
-            "title": _plain(fault.title),
-            "severity": fault.severity,
-            "cwe": fault.cwe,
-            "location": _plain(fault.location),
-            "evidence": _plain(fault.evidence),
-            "remedy": _plain(fault.remedy),
-            "status": "open",
-            "first_seen_at": now,
-            "last_seen_at": now,
-            "first_scan_id": scan.id,
-            "last_scan_id": scan.id,
-            "simulated": scan.simulated,
-        }
-        statement = insert(Finding).values(values)
-        renewed: dict[str, Any] = {name: statement.excluded[name] for name in _RENEWED}
-        renewed["status"] = func.replace(Finding.status, "resolved", "open")
-        found = unit.session.scalar(
-            statement.on_conflict_do_update(
-                index_elements=["tenant_id", "asset_id", "fingerprint"], set_=renewed
-            ).returning(Finding.id)
-        )
-        sighting = {"tenant_id": unit.tenant_id, "scan_id": scan.id, "finding_id": found, "at": now}
-        unit.session.execute(insert(FindingSighting).values(sighting).on_conflict_do_nothing())
+    marks = sorted(distinct)
+    known = _known(unit, scan.asset_id, marks)
+    for first in range(0, len(marks), AT_ONCE):
+        _keep(unit, scan, {mark: distinct[mark] for mark in marks[first : first + AT_ONCE]})
+    changes = ((known.get(mark), _renewed(known.get(mark), fault)) for mark, fault in distinct.items())
+    note_changes(unit, scan.workspace_id, changes)
     return len(distinct)
+
+
+def _known(unit: Unit, asset_id: UUID, marks: list[str]) -> dict[str, Standing]:
+    """Return what is known of these findings of the asset, locked; no other scan adds to the asset meanwhile."""
+    if not marks:
+        return {}
+    unit.session.execute(select(Asset.id).where(Asset.id == asset_id).with_for_update(key_share=True))
+    rows = unit.session.execute(
+        select(Finding.fingerprint, Finding.status, Finding.severity)
+        .where(Finding.asset_id == asset_id, Finding.fingerprint.in_(marks))
+        .order_by(Finding.fingerprint)
+        .with_for_update(key_share=True)
+    )
+    return {row.fingerprint: Standing(row.status, row.severity) for row in rows}
+
+
+def _renewed(before: Standing | None, fault: Fault) -> Standing:
+    status = "open" if before is None or before.status == "resolved" else before.status
+    return Standing(status, str(fault.severity))
+
+
+def _keep(unit: Unit, scan: Scan, faults: dict[str, Fault]) -> None:
+    now = unit.now()
+    rows = [_values(unit, scan, mark, fault, now) for mark, fault in faults.items()]
+    statement = insert(Finding).values(rows)
+    renewed: dict[str, Any] = {name: statement.excluded[name] for name in _RENEWED}
+    renewed["status"] = func.replace(Finding.status, "resolved", "open")
+    kept = unit.session.scalars(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "asset_id", "fingerprint"], set_=renewed
+        ).returning(Finding.id)
+    ).all()
+    sightings = [{"tenant_id": unit.tenant_id, "scan_id": scan.id, "finding_id": each, "at": now} for each in kept]
+    unit.session.execute(insert(FindingSighting).values(sightings).on_conflict_do_nothing())
+
+
+def _values(unit: Unit, scan: Scan, mark: str, fault: Fault, now: datetime) -> dict[str, Any]:
+    return {
+        "tenant_id": unit.tenant_id,
+        "id": new_id(),
+        "asset_id": scan.asset_id,
+        "workspace_id": scan.workspace_id,
+        "fingerprint": mark,
+        "rule": fault.rule,
+        "title": _plain(fault.title),
+        "severity": fault.severity,
+        "cwe": fault.cwe,
+        "location": _plain(fault.location),
+        "evidence": _plain(fault.evidence),
+        "remedy": _plain(fault.remedy),
+        "status": "open",
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "first_scan_id": scan.id,
+        "last_scan_id": scan.id,
+        "simulated": scan.simulated,
+    }
 
 
 _RENEWED = ("title", "severity", "cwe", "evidence", "remedy", "last_seen_at", "last_scan_id")
@@ -129,13 +164,19 @@ def list_findings(
     asset_id: UUID | None = None,
     workspace_id: UUID | None = None,
     day: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[Finding]:
-    """Return findings, newest first; `day` is the UTC date of the first sighting. Needs tenant:findings:read."""
+    """Return findings, newest first; `day` is the UTC date of the first sighting, or `since` and `until`, included.
+
+    Counted exactly, but beyond 10,000 not by asset or date. Needs tenant:findings:read. Raises MalformedRequest.
+    """
     require(unit, Permission.FINDINGS_READ)
-    binding = f"findings:{status}:{severity}:{asset_id}:{workspace_id}:{day}"
+    since, until = day or since, day or until
+    binding = f"findings:{status}:{severity}:{asset_id}:{workspace_id}:{since}:{until}"
     statement = select(Finding)
     if status is not None:
         statement = statement.where(Finding.status == status)
@@ -145,22 +186,18 @@ def list_findings(
         statement = statement.where(Finding.asset_id == asset_id)
     if workspace_id is not None:
         statement = statement.where(Finding.workspace_id == workspace_id)
-    if day is not None:
-        since, until = day_bounds(day)
-        statement = statement.where(Finding.first_seen_at >= since, Finding.first_seen_at < until)
-    return newest_first(
-        unit, statement, Finding.first_seen_at, Finding.id, binding=binding, cursor=cursor, size=size, counted=counted
+    if since is not None:
+        statement = statement.where(Finding.first_seen_at >= day_bounds(since)[0])
+    if until is not None:
+        statement = statement.where(Finding.first_seen_at < day_bounds(until)[1])
+    page = newest_first(
+        unit, statement, Finding.first_seen_at, Finding.id, binding=binding, cursor=cursor, size=size
     )
-
-
-def count_open(unit: Unit) -> dict[str, int]:
-    """Return the number of open findings by severity, worst first. Needs tenant:findings:read."""
-    require(unit, Permission.FINDINGS_READ)
-    counted = unit.session.execute(
-        select(Finding.severity, func.count()).where(Finding.status == "open").group_by(Finding.severity)
-    )
-    found: dict[str, int] = {severity: number for severity, number in counted}  # noqa: C416 - rows are not pairs to mypy
-    return {severity: found.get(severity, 0) for severity in SEVERITIES}
+    if not counted:
+        return page
+    if asset_id or since or until:
+        return replace(page, count=count_rows(unit, statement))
+    return replace(page, count=count_findings(unit, status=status, severity=severity, workspace_id=workspace_id))
 
 
 def triage(unit: Unit, finding_id: UUID, *, status: str) -> Finding:
@@ -170,9 +207,12 @@ def triage(unit: Unit, finding_id: UUID, *, status: str) -> Finding:
         raise Invalid("The finding stays as it is.", fields={"status": "one of " + ", ".join(STATUSES)})
     finding = get_finding(unit, finding_id)
     workspaces.require_writable(unit, finding.workspace_id)
+    unit.session.refresh(finding, with_for_update={"key_share": True})
     if finding.status != status:
-        audit.record(
-            unit, "finding.triage", "finding", finding.id, before={"status": finding.status}, after={"status": status}
+        before, finding.status = finding.status, status
+        audit.record(unit, "finding.triage", "finding", finding.id, before={"status": before}, after={"status": status})
+        unit.session.flush()
+        note_changes(
+            unit, finding.workspace_id, [(Standing(before, finding.severity), Standing(status, finding.severity))]
         )
-        finding.status = status
     return finding

@@ -65,8 +65,8 @@ def grouped(number: int | float) -> str:
 
 
 def capped(number: int) -> str:
-    """Return a count that was not counted beyond 10,000."""
-    return f"{CAP:,}+" if number > CAP else f"{number:,}"
+    """Return a count; 10,001 is where counting stopped, beyond it the number is known."""
+    return f"{CAP:,}+" if number == CAP + 1 else f"{number:,}"
 
 
 def short(value: object) -> Markup:

@@ -15,7 +15,7 @@ from app.models.findings import Finding
 from app.models.scans import Engagement, Scan
 from app.models.workspaces import Workspace
 from app.scanners.guard import DEFAULT
-from app.services import assets, audit, configurations, findings, scans, usage, workspaces
+from app.services import assets, audit, configurations, finding_counts, findings, scans, usage, workspaces
 from app.services.configurations import Source
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
@@ -49,7 +49,7 @@ def test_a_key_finds_nothing_of_another_workspace(tenant: Made, worker_units: Un
         assert assets.list_assets(unit, counted=True).count == 0
         assert scans.list_scans(unit).rows == [] and findings.list_findings(unit).rows == []
         assert scans.list_scans(unit, workspace_id=tenant.id).rows == []
-        assert sum(findings.count_open(unit).values()) == 0
+        assert sum(finding_counts.count_open(unit).values()) == 0
         assert {name: each.total for name, each in usage.daily(unit).items()} == {"calls": 0, "scans": 0, "findings": 0}
         assert findings.findings_of_scan(unit, ids["scan_id"]) == []
         for verb in (

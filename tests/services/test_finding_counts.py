@@ -1,0 +1,133 @@
+"""Counts of findings against the rows that they count."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.core.clock import SetClock
+from app.db.units import Home, Unit
+from app.models.findings import Finding, FindingTotal
+from app.models.scans import Scan
+from app.scanners.probes import Fault
+from app.services import assets, finding_counts, findings, scans
+from app.services.workspaces import create_workspace
+from tests.peers.tenants import Made, lift_limits
+
+DAY = timedelta(days=1)
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def fault(number: int, severity: str = "medium") -> Fault:
+    return Fault(f"rule-{number}", "No policy", severity, "seen", "Mend it.", f"place {number}")
+
+
+def scan_of(unit: Unit, name: str = "Letter", workspace_id: UUID | None = None) -> Scan:
+    """A scan that runs, of a document of its own."""
+    asset = assets.add_document(unit, name=name, text="text", workspace_id=workspace_id)
+    return scans.accept_scan(unit, asset, "text")
+
+
+def assert_exact(made: Made) -> None:
+    """Totals, list counts and the last day of the trend are what the rows say."""
+    with made.unit() as unit:
+        rows = Counter(tuple(row) for row in unit.session.execute(select(Finding.status, Finding.severity)))
+        totals: Counter[tuple[str, str]] = Counter()
+        for row in unit.session.scalars(select(FindingTotal)):
+            totals[(row.status, row.severity)] += row.number
+        assert +totals == rows
+        listed = findings.list_findings(unit, status="open", severity="high", counted=True)
+        assert listed.count == rows[("open", "high")]
+        trend = finding_counts.open_by_day(unit)
+        assert trend.now == {each: rows[("open", each)] for each in finding_counts.SEVERITIES}
+
+
+def test_each_change_of_a_finding_is_counted_on_its_day(tenant: Made) -> None:
+    """Found, triaged, seen again, of another severity: the count of each day's end stays what it was then."""
+    clock = SetClock(START)
+    tenant.units.clock = clock
+    with tenant.unit() as unit:
+        scan = scan_of(unit)
+        findings.record_faults(unit, scan, [fault(1), fault(2), fault(3, "high")])
+        unit.commit()
+    clock.advance(DAY)
+    with tenant.unit() as unit:
+        first, second, _third = sorted(findings.findings_of_scan(unit, scan.id), key=lambda row: row.rule)
+        findings.triage(unit, first.id, status="resolved")
+        findings.triage(unit, second.id, status="accepted")
+        unit.commit()
+    clock.advance(DAY)
+    with tenant.unit() as unit:
+        for _ in range(2):  # told twice, counted once
+            findings.record_faults(unit, scan, [fault(1), fault(2), fault(3, "low")])
+        unit.commit()
+    clock.advance(6 * DAY)
+    with tenant.unit() as unit:
+        trend = finding_counts.open_by_day(unit, days=30)
+    seen = {day: {each: number for each, number in levels.items() if number} for day, levels in trend.days}
+    assert [day for day, _ in trend.days] == [(clock.now() - n * DAY).date() for n in range(29, -1, -1)]
+    assert seen[(START - DAY).date()] == {}
+    assert seen[START.date()] == {"high": 1, "medium": 2}
+    assert seen[(START + DAY).date()] == {"high": 1}
+    assert seen[(START + 2 * DAY).date()] == {"medium": 1, "low": 1}
+    assert trend.total == 2
+    assert trend.changes == {"critical": 0, "high": -1, "medium": 1, "low": 1, "info": 0}
+    assert_exact(tenant)
+
+
+def test_counts_are_of_a_workspace_where_one_is_asked_for(tenant: Made) -> None:
+    """What another workspace has is in the tenant's numbers and not in this one's."""
+    with tenant.unit(Home.ACCOUNT) as unit:
+        other = create_workspace(unit, name="Staging").id
+        unit.commit()
+    with tenant.unit() as unit:
+        findings.record_faults(unit, scan_of(unit), [fault(1, "high")])
+        findings.record_faults(unit, scan_of(unit, "Other", other), [fault(1, "high"), fault(2, "low")])
+        unit.commit()
+    with tenant.unit() as unit:
+        assert finding_counts.count_findings(unit) == 3
+        assert finding_counts.count_findings(unit, workspace_id=other) == 2
+        assert finding_counts.open_by_day(unit, workspace_id=tenant.id).total == 1
+        assert findings.list_findings(unit, workspace_id=other, severity="low", counted=True).count == 1
+
+
+def test_counts_stay_exact_under_concurrent_scans_and_triage(tenant: Made) -> None:
+    """Scans of the same and of other assets end while people triage: nothing waits for ever, nothing is lost."""
+    lift_limits(tenant)
+    with tenant.unit() as unit:
+        ours = [scan_of(unit, f"Letter {number}") for number in range(3)]
+        findings.record_faults(unit, ours[0], [fault(number) for number in range(12)])
+        unit.commit()
+        scan_ids = [scan.id for scan in ours]
+
+    def record(turn: int) -> None:
+        with tenant.unit() as unit:
+            scan = unit.session.get_one(Scan, (tenant.id, scan_ids[turn % 3]))
+            severity = ("high", "low", "medium")[turn % 3]
+            findings.record_faults(unit, scan, [fault(number, severity) for number in range(turn % 5, 12)])
+            unit.commit()
+
+    def triage(turn: int) -> None:
+        with tenant.unit() as unit:
+            wanted = select(Finding.id).order_by(Finding.id).limit(1).offset(turn % 12)
+            found = unit.session.scalars(wanted).one()
+            findings.triage(unit, found, status=findings.STATUSES[turn % 4])
+            unit.commit()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(act, turn) for turn in range(20) for act in (record, triage)]:
+            done.result()
+    assert_exact(tenant)
+
+
+def test_a_scan_with_many_faults_is_kept_in_few_statements(tenant: Made) -> None:
+    """More faults than go into one statement are each one finding, seen by the scan."""
+    with tenant.unit() as unit:
+        scan = scan_of(unit)
+        kept = findings.record_faults(unit, scan, [fault(number) for number in range(findings.AT_ONCE + 3)])
+        unit.commit()
+    with tenant.unit() as unit:
+        assert len(findings.findings_of_scan(unit, scan.id)) == kept == findings.AT_ONCE + 3
+    assert_exact(tenant)
