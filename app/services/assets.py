@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound
@@ -13,6 +13,7 @@ from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.assets import Asset, Document, OwnershipProof
+from app.models.scans import Scan
 from app.services import audit, workspaces
 from app.services.access import require
 from app.services.pages import Page, newest_first
@@ -169,14 +170,18 @@ def list_assets(
     *,
     kind: str | None = None,
     workspace_id: UUID | None = None,
+    unscanned: bool = False,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[Asset]:
-    """Return the assets that are not archived, newest first. Needs tenant:assets:read."""
+    """Return the assets that are not archived, or of those the ones never scanned, newest first.
+
+    Needs tenant:assets:read.
+    """
     require(unit, Permission.ASSETS_READ)
-    binding = f"assets:{kind}:{workspace_id}"
-    statement = select(Asset).where(Asset.archived_at.is_(None))
+    binding = f"assets:{kind}:{workspace_id}:{unscanned}"
+    statement = never_scanned() if unscanned else select(Asset).where(Asset.archived_at.is_(None))
     if kind is not None:
         statement = statement.where(Asset.kind == kind)
     if workspace_id is not None:
@@ -184,6 +189,12 @@ def list_assets(
     return newest_first(
         unit, statement, Asset.created_at, Asset.id, binding=binding, cursor=cursor, size=size, counted=counted
     )
+
+
+def never_scanned() -> Select[Asset]:
+    """Return the assets in use that no scan has looked at, nor waits to."""
+    scanned = select(Scan.id).where(Scan.tenant_id == Asset.tenant_id, Scan.asset_id == Asset.id)
+    return select(Asset).where(Asset.archived_at.is_(None), ~scanned.exists())
 
 
 def rename_asset(unit: Unit, asset_id: UUID, *, name: str) -> Asset:

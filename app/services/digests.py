@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -17,8 +17,8 @@ from app.models.tenants import Tenant
 from app.models.usage import ApiCall
 from app.services import api_keys
 from app.services.access import may, require
-from app.services.pages import COUNTED, count_rows
-from app.services.proofs import proof_holds
+from app.services.pages import count_each, count_rows
+from app.services.proofs import holds, proof_holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,16 @@ class Overview:
     """A tenant in numbers; counts stop at 10,001."""
 
     trial_ends_at: datetime | None
+    week_begins: date
     keys: int
     assets: int
     proven: int
-    scans_ever: bool
+    scans_ever: int
     scans_week: int
+    failed_week: int
     running: int
     queued: int
+    found_week: int
     calls_today: int
     calls_week: int
 
@@ -85,22 +88,30 @@ def proof_state(unit: Unit, proof: OwnershipProof | None) -> str:
 
 
 def look_over(unit: Unit) -> Overview:
-    """Return the tenant in numbers. Needs tenant:overview:read."""
+    """Return the tenant in numbers; a week is seven UTC days, today included. Needs tenant:overview:read."""
     require(unit, Permission.OVERVIEW_READ)
-    now = unit.now()
-    today, week = now.replace(hour=0, minute=0, second=0, microsecond=0), now - timedelta(days=7)
+    today = unit.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    week = today - timedelta(days=6)
     account = unit.at_home(Home.ACCOUNT)
     tenant = account.session.get(Tenant, unit.tenant_id)
-    proofs = unit.session.scalars(select(OwnershipProof).limit(COUNTED)).all()
+    numbers = count_each(
+        unit,
+        {
+            "assets": select(Asset.id).where(Asset.archived_at.is_(None)),
+            "proven": select(OwnershipProof.id).where(holds(unit)),
+            "scans_ever": select(select(Scan.id).limit(1).subquery()),
+            "scans_week": select(Scan.id).where(Scan.created_at >= week),
+            "failed_week": select(Scan.id).where(Scan.status == "failed", Scan.created_at >= week),
+            "running": select(Scan.id).where(Scan.status == "running"),
+            "queued": select(Scan.id).where(Scan.status == "queued"),
+            "found_week": select(Finding.id).where(Finding.first_seen_at >= week),
+            "calls_today": select(ApiCall.id).where(ApiCall.at >= today),
+            "calls_week": select(ApiCall.id).where(ApiCall.at >= week),
+        },
+    )
     return Overview(
         trial_ends_at=tenant.trial_ends_at if tenant and tenant.status == "trial" else None,
         keys=api_keys.count_keys(account) if may(unit, Permission.KEYS_READ) else 0,
-        assets=count_rows(unit, select(Asset.id).where(Asset.archived_at.is_(None))),
-        proven=sum(proof_holds(unit, proof, settings().allowed_targets) for proof in proofs),
-        scans_ever=unit.session.scalar(select(Scan.id).limit(1)) is not None,
-        scans_week=count_rows(unit, select(Scan.id).where(Scan.created_at >= week)),
-        running=count_rows(unit, select(Scan.id).where(Scan.status == "running")),
-        queued=count_rows(unit, select(Scan.id).where(Scan.status == "queued")),
-        calls_today=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= today)),
-        calls_week=count_rows(unit, select(ApiCall.id).where(ApiCall.at >= week)),
+        week_begins=week.date(),
+        **numbers,
     )

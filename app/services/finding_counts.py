@@ -1,13 +1,12 @@
-"""How many findings there are: exact at any size, since what changes a finding changes its counts in the same commit."""
+"""How many findings there are, exactly: what changes a finding changes its counts in the same commit."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
-from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.permissions import Permission
@@ -16,7 +15,6 @@ from app.models.findings import FindingDay, FindingTotal
 from app.scanners.probes import Severity
 from app.services.access import require
 
-Counted = TypeVar("Counted", bound=Select[Any])
 SEVERITIES = tuple(str(severity) for severity in Severity)  # worst first
 WEEK = 7
 
@@ -50,9 +48,7 @@ class Trend:
         return sum(self.now.values())
 
 
-def note_changes(
-    unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standing | None, Standing | None]]
-) -> None:
+def note_changes(unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standing | None, Standing | None]]) -> None:
     """Count what findings of a workspace were and are now (None: not there), in the unit's transaction.
 
     The caller holds the locks of the findings. Counters are raised in one order, so that two transactions cannot wait
@@ -117,16 +113,14 @@ def count_findings(
         wanted = wanted.where(FindingTotal.status == status)
     if severity is not None:
         wanted = wanted.where(FindingTotal.severity == severity)
-    return int(unit.session.scalar(_in_workspace(wanted, FindingTotal, workspace_id)) or 0)
+    return int(unit.session.scalar(wanted.where(*_within(FindingTotal, workspace_id))) or 0)
 
 
 def count_open(unit: Unit, *, workspace_id: UUID | None = None) -> dict[str, int]:
     """Return the number of open findings by severity, worst first. Needs tenant:findings:read."""
     require(unit, Permission.FINDINGS_READ)
     wanted = select(FindingTotal.severity, func.sum(FindingTotal.number)).where(FindingTotal.status == "open")
-    rows = unit.session.execute(
-        _in_workspace(wanted, FindingTotal, workspace_id).group_by(FindingTotal.severity)
-    )
+    rows = unit.session.execute(wanted.where(*_within(FindingTotal, workspace_id)).group_by(FindingTotal.severity))
     found: dict[str, int] = {severity: int(number) for severity, number in rows}
     return {severity: found.get(severity, 0) for severity in SEVERITIES}
 
@@ -142,7 +136,7 @@ def open_by_day(unit: Unit, *, days: int = 30, workspace_id: UUID | None = None)
     change = func.sum(FindingDay.opened - FindingDay.closed)
     wanted = select(FindingDay.day, FindingDay.severity, change).where(FindingDay.day > first)
     rows = unit.session.execute(
-        _in_workspace(wanted, FindingDay, workspace_id).group_by(FindingDay.day, FindingDay.severity)
+        wanted.where(*_within(FindingDay, workspace_id)).group_by(FindingDay.day, FindingDay.severity)
     )
     changed = {(day, severity): int(number) for day, severity, number in rows}
     found = [(today, dict(level))]
@@ -154,10 +148,8 @@ def open_by_day(unit: Unit, *, days: int = 30, workspace_id: UUID | None = None)
     return Trend(found[::-1], {severity: number - week_ago[severity] for severity, number in found[0][1].items()})
 
 
-def _in_workspace(
-    wanted: Counted, table: type[FindingTotal] | type[FindingDay], workspace_id: UUID | None
-) -> Counted:
-    return wanted if workspace_id is None else wanted.where(table.workspace_id == workspace_id)
+def _within(table: type[FindingTotal] | type[FindingDay], workspace_id: UUID | None) -> list[ColumnElement[bool]]:
+    return [] if workspace_id is None else [table.workspace_id == workspace_id]
 
 
 def _today(unit: Unit) -> date:

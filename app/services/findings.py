@@ -190,9 +190,7 @@ def list_findings(
         statement = statement.where(Finding.first_seen_at >= day_bounds(since)[0])
     if until is not None:
         statement = statement.where(Finding.first_seen_at < day_bounds(until)[1])
-    page = newest_first(
-        unit, statement, Finding.first_seen_at, Finding.id, binding=binding, cursor=cursor, size=size
-    )
+    page = newest_first(unit, statement, Finding.first_seen_at, Finding.id, binding=binding, cursor=cursor, size=size)
     if not counted:
         return page
     if asset_id or since or until:

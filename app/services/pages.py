@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -43,6 +43,17 @@ def count_rows(unit: Unit, statement: Select[Any]) -> int:
     """Return how many rows `statement` has, at most 10,001."""
     few = statement.limit(COUNTED).subquery()
     return unit.session.scalar(select(func.count()).select_from(few)) or 0
+
+
+def count_each(unit: Unit, statements: Mapping[str, Select[Any]]) -> dict[str, int]:
+    """Return how many rows each statement has, at most 10,001, all in one round trip."""
+    if not statements:
+        return {}
+    counted = [
+        select(func.count()).select_from(statement.limit(COUNTED).subquery()).scalar_subquery().label(name)
+        for name, statement in statements.items()
+    ]
+    return dict(unit.session.execute(select(*counted)).one()._mapping)
 
 
 def _mark(unit: Unit, binding: str, body: bytes) -> bytes:

@@ -3,11 +3,12 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.core.errors import NotFound
 from app.core.outbound import Policy
 from app.core.permissions import Permission
+from app.core.settings import settings
 from app.db.units import Unit
 from app.models.assets import OwnershipProof
 from app.outbox.requests import request_effect
@@ -50,6 +51,12 @@ def proof_holds(unit: Unit, proof: OwnershipProof, allowed: frozenset[str]) -> b
     if proof.endpoint in allowed:
         return True
     return proof.proven_at is not None and proof.expires_at is not None and proof.expires_at > unit.now()
+
+
+def holds(unit: Unit) -> ColumnElement[bool]:
+    """Return the same as a condition on rows, with the targets that are allowed without a proof."""
+    proven = OwnershipProof.proven_at.is_not(None) & (OwnershipProof.expires_at > unit.now())
+    return OwnershipProof.endpoint.in_(sorted(settings().allowed_targets)) | proven
 
 
 def note_attempts(unit: Unit, asset_id: UUID, attempts: list[Attempt]) -> OwnershipProof:

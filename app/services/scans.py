@@ -132,14 +132,18 @@ def list_scans(
     asset_id: UUID | None = None,
     workspace_id: UUID | None = None,
     day: str | None = None,
+    since: str | None = None,
     requested_by: str | None = None,
     cursor: str | None = None,
     size: int = 50,
     counted: bool = False,
 ) -> Page[Scan]:
-    """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance. Needs tenant:scans:read."""
+    """Return scans, newest first; `day` is a UTC date (YYYY-MM-DD) of their acceptance, `since` the first of several.
+
+    Needs tenant:scans:read. Raises MalformedRequest.
+    """
     require(unit, Permission.SCANS_READ)
-    binding = f"scans:{status}:{asset_id}:{workspace_id}:{day}:{requested_by}"
+    binding = f"scans:{status}:{asset_id}:{workspace_id}:{day}:{since}:{requested_by}"
     statement = select(Scan)
     if requested_by is not None:
         statement = statement.where(Scan.requested_by == requested_by)
@@ -150,8 +154,10 @@ def list_scans(
     if workspace_id is not None:
         statement = statement.where(Scan.workspace_id == workspace_id)
     if day is not None:
-        since, until = findings.day_bounds(day)
-        statement = statement.where(Scan.created_at >= since, Scan.created_at < until)
+        start, end = findings.day_bounds(day)
+        statement = statement.where(Scan.created_at >= start, Scan.created_at < end)
+    if since is not None:
+        statement = statement.where(Scan.created_at >= findings.day_bounds(since)[0])
     return newest_first(
         unit, statement, Scan.created_at, Scan.id, binding=binding, cursor=cursor, size=size, counted=counted
     )

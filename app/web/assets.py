@@ -64,11 +64,12 @@ def index(unit: Unit) -> str:
         unit,
         kind=request.args.get("kind") or None,
         workspace_id=id_given("workspace_id"),
+        unscanned=request.args.get("scans") == "none",
         cursor=request.args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(asset_rows(unit, page.rows), page, ("kind", "workspace_id"))
+    shown = listing(asset_rows(unit, page.rows), page, ("kind", "workspace_id", "scans"))
     offered = None if any(asset.url == demonstration() for asset in page.rows) else demonstration()
     known = workspace_choices.offered(unit, request.args.get("workspace_id"))
     return render_template("assets/index.html", **shown, demonstration=offered, workspaces=known)

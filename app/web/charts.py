@@ -46,16 +46,22 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart of bars, one a day; `unit` is a plural noun ("calls"), `name` is unique on its page."""
+    """A chart of bars, one a day; `unit` is a plural noun ("calls"), `name` is unique on its page.
+
+    Of a `stock` each bar is how many there were at the end of its day, and the whole is what the last one says.
+    """
 
     name: str
     title: str
     unit: str
     series: tuple[Series, ...]
     bars: tuple[Bar, ...]
+    stock: bool = False
 
     @property
     def total(self) -> int:
+        if self.stock:
+            return self.bars[-1].total if self.bars else 0
         return sum(bar.total for bar in self.bars)
 
     @property
@@ -79,8 +85,8 @@ def bars_svg(chart: Chart) -> Markup:
     plot = HEIGHT - TOP - BOTTOM
     slot = (WIDTH - LEFT - RIGHT) / max(1, len(chart.bars))
     parts = [_patterns(chart), *_axis(top, step, plot)]
-    for index, bar in enumerate(chart.bars):
-        parts.append(_bar(chart, bar, LEFT + index * slot, slot, plot / top))
+    parts.extend(_target(chart, bar, LEFT + index * slot, slot) for index, bar in enumerate(chart.bars) if bar.total)
+    parts.append(_fills(chart, slot, plot / top))
     parts.extend(_days(chart.bars, slot))
     label = f"{chart.title}: {chart.total:,} {chart.unit}"
     return Markup('<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}</svg>').format(
@@ -152,24 +158,34 @@ def _axis(top: int, step: int, plot: int) -> list[Markup]:
     return lines
 
 
-def _bar(chart: Chart, bar: Bar, x: float, slot: float, unit: float) -> Markup:
-    if not bar.total:
-        return Markup("")
-    gap = min(slot * 0.28, 14)
-    base = HEIGHT - BOTTOM
-    rects = [
-        Markup('<rect class="bar-back" x="{}" y="{}" width="{}" height="{}"/>').format(
-            round(x + 1, 2), TOP, round(slot - 2, 2), base - TOP
-        )
-    ]
-    y = float(base)
-    for series, value in zip(chart.series, bar.values, strict=True):
-        if value:
-            height = max(value * unit, 1.5)
-            y -= height
-            rects.append(_filled(chart.name, series.tone, x + gap / 2, y, slot - gap, height))
-    body = Markup("<title>{}</title>{}").format(_said(chart, bar), Markup("").join(rects))
+def _target(chart: Chart, bar: Bar, x: float, slot: float) -> Markup:
+    """Return what one points at: the whole height of a bar's place, with the words and the address."""
+    place = Markup('<rect class="bar-back" x="{}" y="{}" width="{}" height="{}"/>').format(
+        round(x + 1, 2), TOP, round(slot - 2, 2), HEIGHT - BOTTOM - TOP
+    )
+    body = Markup("<title>{}</title>{}").format(_said(chart, bar), place)
     return Markup('<a href="{}">{}</a>').format(bar.url, body) if bar.url else Markup("<g>{}</g>").format(body)
+
+
+def _fills(chart: Chart, slot: float, unit: float) -> Markup:
+    """Return the bars themselves: one path for each tone, so that many bars stay a light page."""
+    gap = min(slot * 0.28, 14)
+    width = round(slot - gap, 1)
+    drawn: dict[str, list[str]] = {series.tone: [] for series in chart.series}
+    for index, bar in enumerate(chart.bars):
+        x, y = round(LEFT + index * slot + gap / 2, 1), float(HEIGHT - BOTTOM)
+        for series, value in zip(chart.series, bar.values, strict=True):
+            if value:
+                height = max(value * unit, 1.5)
+                y -= height
+                drawn[series.tone].append(f"M{x} {round(y, 1)}h{width}v{round(height, 1)}h-{width}z")
+    parts = []
+    for tone, paths in drawn.items():
+        if paths:
+            path = "".join(paths)
+            over = Markup('<path d="{}" fill="url(#{}-{})"/>').format(path, chart.name, tone) if PATTERNS[tone] else ""
+            parts.append(Markup('<path d="{}" class="fill-{}"/>{}').format(path, tone, over))
+    return Markup('<g pointer-events="none">{}</g>').format(Markup("").join(parts))
 
 
 def _said(chart: Chart, bar: Bar) -> str:

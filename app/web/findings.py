@@ -35,6 +35,7 @@ COLUMNS = (
     "last_scan_id",
     "simulated",
 )
+FILTERS = ("severity", "status", "asset_id", "workspace_id", "day", "since", "until")
 # status -> what may follow, with the verb of its button
 ACTS = {
     "open": (("accepted", "Accept the risk"), ("false_positive", "False positive"), ("resolved", "Mark as resolved")),
@@ -63,11 +64,13 @@ def index(unit: Unit) -> str:
         asset_id=id_given("asset_id"),
         workspace_id=id_given("workspace_id"),
         day=args.get("day") or None,
+        since=args.get("since") or None,
+        until=args.get("until") or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(finding_rows(unit, page.rows), page, ("severity", "status", "asset_id", "workspace_id", "day"))
+    shown = listing(finding_rows(unit, page.rows), page, FILTERS)
     named = [(str(asset.id), asset.name) for asset in assets.list_assets(unit, size=200).rows]
     statuses = [(status, words(status)) for status in findings.STATUSES]
     known = offered(unit, args.get("workspace_id"))

@@ -40,7 +40,7 @@ class RequestForm(Form):
 @tenant_page(blueprint, "/plan", Permission.PLAN_READ, home=Home.ACCOUNT, closed=True)
 def show(unit: Unit) -> str:
     allowed = plans.entitlements(unit)
-    lines = [_shown(unit, line) for line in quota_summaries.summarise(unit)]
+    lines = [quota_row(unit, line) for line in quota_summaries.summarise(unit)]
     request_made = plan_requests.last_request(unit)
     return render_template(
         "plans/show.html",
@@ -58,7 +58,8 @@ def show(unit: Unit) -> str:
     )
 
 
-def _shown(unit: Unit, line: Line) -> SimpleNamespace:
+def quota_row(unit: Unit, line: Line) -> SimpleNamespace:
+    """Return a quota as tables show it: with the address of the rows behind it, where the viewer may open them."""
     return SimpleNamespace(
         name=line.name,
         used=line.used,

@@ -71,12 +71,13 @@ def index(unit: Unit) -> str:
         asset_id=id_given("asset_id"),
         workspace_id=id_given("workspace_id"),
         day=args.get("day") or None,
+        since=args.get("since") or None,
         requested_by=args.get("by") or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,
     )
-    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "workspace_id", "day", "by"))
+    shown = listing(scan_rows(unit, page.rows), page, ("status", "asset_id", "workspace_id", "day", "since", "by"))
     return render_template("scans/index.html", **shown, workspaces=offered(unit, args.get("workspace_id")))
 
 

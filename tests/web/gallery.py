@@ -23,6 +23,7 @@ from tests.web import (
     closing_pages,
     factor_pages,
     key_pages,
+    overview_pages,
     people_pages,
     plan_pages,
     provisioning_pages,
@@ -42,7 +43,7 @@ ROUTES = {
     **provisioning_pages.ROUTES,
     **sign_on_pages.ROUTES,
     **factor_pages.ROUTES,
-    "overviews.show": "/",
+    **overview_pages.ROUTES,
     "scans.index": "/scans",
     "scans.new": "/scans/new",
     "scans.create": "/scans/",
@@ -209,27 +210,6 @@ def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
     return {**plain, "filtered": False, "filters": _filters(), "statuses": [("open", "Open")], **more}
 
 
-def _overview(done: int) -> dict[str, Any]:
-    titles = (
-        ("Issue an API key", "So that a program of yours can check texts and start scans.", "Issue a key"),
-        ("Add an asset and prove it", "A site that you control, or the demonstration target.", "Add an asset"),
-        ("Start the first scan", "It takes seconds, and each finding says what to do.", "Start a scan"),
-    )
-    steps = [Row(title=t, text=x, verb=v, url="/x", done=i < done) for i, (t, x, v) in enumerate(titles)]
-    full = done > 1
-    return {
-        "steps": steps,
-        "all_done": done == 3,
-        "severities": s.SEVERITIES,
-        "open_findings": 41 if full else 0,
-        "scans": Row(running=1, queued=1, week=23 if full else 0, recent=s.SCANS[:6] if full else []),
-        "calls": Row(today=1204 if full else 0, week=20_481 if full else 0),
-        "assets": Row(proven=3, all=4),
-        "trial_days": 12,
-        "missing": ["The graph does not answer: findings are recorded, and drawn when it is back."] if full else [],
-    }
-
-
 def _scan(row: Row, **more: Any) -> dict[str, Any]:
     moving = row.status in ("queued", "running")
     return {"scan": row, "steps": s.STEPS, "moving": moving, "findings": [], "waiting": None, **more}
@@ -306,13 +286,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "mailbox": ("mailboxes/index.html", lambda: {"rows": s.MAILS}),
     "mailbox-empty": ("mailboxes/index.html", lambda: {"rows": []}),
     "mail": ("mailboxes/show.html", lambda: {"mail": s.MAILS[0]}),
-    "overview-unverified": (
-        "overviews/show.html",
-        lambda: {**_overview(0), "person": Row(**{**vars(s.PERSON), "verified": False})},
-    ),
-    "overview-new": ("overviews/show.html", lambda: _overview(0)),
-    "overview": ("overviews/show.html", lambda: _overview(2)),
-    "overview-done": ("overviews/show.html", lambda: _overview(3)),
+    **overview_pages.PAGES,
     **people_pages.PAGES,
     **key_pages.PAGES,
     "assets": ("assets/index.html", lambda: _list(s.ASSETS, demonstration="127.0.0.1:9000")),
