@@ -200,6 +200,8 @@ def _filters(**given: Any) -> dict[str, Any]:
         "quota",
         "by",
         "workspace_id",
+        "scans",
+        "since",
     )
     return {**dict.fromkeys(names), **given}
 
