@@ -17,7 +17,7 @@ from app.models.tenants import Tenant
 from app.models.usage import ApiCall
 from app.services import api_keys
 from app.services.access import may, require
-from app.services.pages import count_each, count_rows
+from app.services.pages import count_each
 from app.services.proofs import holds, proof_holds
 
 
