@@ -77,6 +77,12 @@ class FeatureMissing(PermissionDenied):
     code, title = "feature-missing", "Not part of this plan"
 
 
+class BeyondPlan(PermissionDenied):
+    """Who asks, or what is to be changed, is beyond what the plan allows, and so read-only; `extra` names the quota."""
+
+    code, title = "beyond-plan", "Read-only: beyond the plan"
+
+
 class TenantClosed(AppError):
     """The tenant is suspended or deleted."""
 

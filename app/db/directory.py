@@ -24,7 +24,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class TenantView:
-    """A tenant as the directory knows it."""
+    """A tenant as the directory knows it; `trial_ends_at` is told to a signed-in person alone."""
 
     id: UUID
     slug: str
@@ -33,6 +33,7 @@ class TenantView:
     status: str
     status_reason: str | None
     placement: Placement
+    trial_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A signed-in person, and the tenant of the address, with its policy, if the person is a member of it."""
+    """A signed-in person, and the tenant of the address, with its policy, if the person is a member of it.
+
+    `beyond_plan`: the tenant's plan has no seat for them, so that they read only.
+    """
 
     session_id: UUID
     user_id: UUID
@@ -71,6 +75,7 @@ class Visitor:
     verified: bool
     proof: Proof
     policy: Policy | None
+    beyond_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class KeyHolder:
 
     `secret_ended`: the secret was replaced and its overlap is over; `pepper`: the mark of what it is hashed under;
     `calls_per_minute`: the key's own limit (None: the plan's); `account`: whose key it is, if no person's;
-    `workspace_id`: what it is kept to.
+    `workspace_id`: what it is kept to; `beyond_plan`: the quota that it, its workspace or its maker is beyond, if any.
     """
 
     key_id: UUID
@@ -109,6 +114,7 @@ class KeyHolder:
     account: KeyAccount | None
     workspace_id: UUID
     workspace_archived: bool
+    beyond_plan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +255,7 @@ def visitor_of(row: "Row[Any]") -> Visitor:
         row.verified,
         Proof(tuple(row.methods), row.sso_tenant_id, row.strong_at, row.confirmed_at),
         None if row.tenant_id is None else Policy(row.mfa_required, row.sso_required),
+        bool(row.beyond_plan),
     )
 
 
@@ -278,6 +285,7 @@ def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
         _account(row),
         row.workspace_id,
         row.workspace_archived,
+        row.beyond_plan,
     )
 
 
@@ -295,17 +303,11 @@ def begin_scim(session: Session, hashes: list[bytes]) -> ScimHolder | None:
 
 def _tenant(row: "object") -> TenantView:
     get = row._mapping  # type: ignore[attr-defined]
-    placement = Placement(
-        get["tenant_id"], Isolation(get["level"]), get["schema_name"], get["database_name"], get["epoch"]
-    )
+    level, schema, database = Isolation(get["level"]), get["schema_name"], get["database_name"]
+    placement = Placement(get["tenant_id"], level, schema, database, get["epoch"])
+    status, reason, ends_at = get["status"], get["status_reason"], get.get("trial_ends_at")
     return TenantView(
-        get["tenant_id"],
-        get["slug"],
-        get["tenant_name"],
-        get["plan"],
-        get["status"],
-        get["status_reason"],
-        placement,
+        get["tenant_id"], get["slug"], get["tenant_name"], get["plan"], status, reason, placement, ends_at
     )
 
 

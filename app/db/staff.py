@@ -219,3 +219,19 @@ def note_count(
 def note_worker(session: Session, name: str) -> None:
     """Write down that a worker lives. The worker's."""
     session.execute(text("SELECT auth.note_worker(:name)"), {"name": name})
+
+
+def trials_ending(session: Session, most: int = 100) -> list[UUID]:
+    """Return tenants whose owners are to be reminded of the trial's end. The worker's."""
+    return list(session.scalars(text("SELECT auth.trials_ending(:most)"), {"most": most}))
+
+
+def overrides_over(session: Session, most: int = 100) -> list[tuple[UUID, UUID]]:
+    """Return tenant and id of overrides whose end has come. The worker's."""
+    rows = session.execute(text("SELECT * FROM auth.overrides_over(:most)"), {"most": most})
+    return [(row.tenant_id, row.id) for row in rows]
+
+
+def keys_to_come_in(session: Session, most: int = 100) -> list[UUID]:
+    """Return tenants with a key beyond the plan and a place that an expired key has left. The worker's."""
+    return list(session.scalars(text("SELECT auth.keys_to_come_in(:most)"), {"most": most}))

@@ -12,7 +12,7 @@ from app.models.tables import AnswerColumns, AuditColumns, Identified, OutboxCol
 
 
 class Membership(Identified, Table):
-    """A person's role in one tenant."""
+    """A person's role in one tenant; `beyond_plan` is read-only until a seat is free."""
 
     __tablename__ = "memberships"
     __table_args__ = {"schema": "account"}
@@ -23,6 +23,7 @@ class Membership(Identified, Table):
     name: Mapped[str]
     role: Mapped[str]
     created_at: Mapped[datetime]
+    beyond_plan: Mapped[bool] = mapped_column(default=False)
 
 
 class ExtraPermission(Identified, Table):
@@ -96,7 +97,10 @@ class ServiceAccount(Identified, Table):
 
 
 class ApiKey(Identified, Table):
-    """A program's credential: what it may do, and until when. It belongs to its maker or to a service account."""
+    """A program's credential: what it may do, and until when. It belongs to its maker or to a service account.
+
+    `beyond_plan`: it is more than the plan allows and reads only.
+    """
 
     __tablename__ = "api_keys"
     __table_args__ = {"schema": "account"}
@@ -113,6 +117,7 @@ class ApiKey(Identified, Table):
     service_account_id: Mapped[UUID | None]
     calls_per_minute: Mapped[int | None]
     workspace_id: Mapped[UUID]
+    beyond_plan: Mapped[bool] = mapped_column(default=False)
 
 
 class ApiKeySecret(Identified, Table):

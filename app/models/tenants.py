@@ -13,6 +13,7 @@ class Tenant(Itself, Table):
     """A customer organisation.
 
     `status_reason` is of the present status; `suspended_reason` outlasts a deletion, whose end brings it back.
+    `trial_reminded`: for how many days before the trial's end owners were last told.
     """
 
     __tablename__ = "tenants"
@@ -24,6 +25,7 @@ class Tenant(Itself, Table):
     plan: Mapped[str]
     status: Mapped[str]
     trial_ends_at: Mapped[datetime | None]
+    trial_reminded: Mapped[int | None]
     status_reason: Mapped[str | None]
     suspended_at: Mapped[datetime | None]
     suspended_reason: Mapped[str | None]

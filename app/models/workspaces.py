@@ -10,7 +10,10 @@ from app.models.tables import Identified, Table
 
 
 class Workspace(Identified, Table):
-    """A project or environment of a tenant; the default one has the tenant's own id. Archived, it is read-only."""
+    """A project or environment of a tenant; the default one has the tenant's own id.
+
+    Archived, or beyond the plan, it is read-only.
+    """
 
     __tablename__ = "workspaces"
     __table_args__ = {"schema": "account"}
@@ -20,6 +23,7 @@ class Workspace(Identified, Table):
     created_at: Mapped[datetime]
     created_by: Mapped[str]
     archived_at: Mapped[datetime | None]
+    beyond_plan: Mapped[bool] = mapped_column(default=False)
 
 
 class ConfigOverride(Identified, Table):

@@ -43,7 +43,8 @@ ACTS = {
         "change-plan",
         "Change plan",
         "Change the plan",
-        "The new plan’s limits hold from now on. A trial ends with it.",
+        "The new plan’s limits hold from now on; what it has no room for is read-only, the newest first. "
+        "A trial ends with it, and a request for a plan is answered by it.",
         ("trial", "active", "suspended"),
         asks="plan",
     ),
@@ -52,7 +53,7 @@ ACTS = {
         "delete",
         "Delete",
         "Delete the tenant",
-        "Its pages and API keys are refused from now on. It can be restored for 30 days.",
+        "Its pages and API keys are refused from now on. It can be restored for as long as its plan keeps it.",
         ("trial", "active", "suspended"),
         danger=True,
         asks="slug",

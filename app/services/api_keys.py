@@ -10,7 +10,7 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import WITHIN_WORKSPACE, Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey
-from app.services import audit, quotas, workspaces
+from app.services import audit, excess, quotas, workspaces
 from app.services.access import require
 from app.services.key_ceilings import check_expiry
 from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, written
@@ -166,10 +166,14 @@ def change_key(unit: Unit, key_id: UUID, *, name: str, networks: Sequence[str], 
 
 
 def revoke_key(unit: Unit, key_id: UUID) -> ApiKey:
-    """Revoke the key from the next request on; a second time changes nothing. Needs tenant:keys:write."""
+    """Revoke the key from the next request on; a second time changes nothing. Needs tenant:keys:write.
+
+    Of those beyond the plan the oldest comes in.
+    """
     require(unit, Permission.KEYS_WRITE)
     key = get_key(unit, key_id)
     if key.revoked_at is None:
         key.revoked_at = unit.now()
         audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after={"revoked": True})
+        excess.settle(unit, Quota.API_KEYS)
     return key

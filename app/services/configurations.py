@@ -157,7 +157,7 @@ def change_configuration(unit: Unit, workspace_id: UUID | None, changes: Mapping
     """
     require(unit, Permission.WORKSPACES_WRITE if workspace_id is not None else Permission.SETTINGS_WRITE)
     if workspace_id is not None:
-        workspaces.refuse_archived(workspaces.get_workspace(unit, workspace_id))
+        workspaces.refuse_read_only(workspaces.get_workspace(unit, workspace_id))
     wanted = _checked(changes)
     rows = unit.session.scalars(
         select(ConfigOverride).where(ConfigOverride.workspace_id.is_not_distinct_from(workspace_id))

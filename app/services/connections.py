@@ -59,10 +59,11 @@ def save_connection(unit: Unit, *, issuer: str, client_id: str, secret: str) -> 
     """Say which provider and client the connection is to; `issuer` is as the provider writes it.
 
     A secret goes to no other issuer or client than it was entered for. On a connection that was tested, a new secret
-    waits for a test sign-in before it replaces the old. Needs tenant:sign-in:write. Raises Invalid, and Conflict for
-    another issuer or client while the connection is on.
+    waits for a test sign-in before it replaces the old. Needs tenant:sign-in:write. Raises Invalid,
+    FeatureMissing, and Conflict for another issuer or client while the connection is on.
     """
     require(unit, Permission.SIGN_IN_WRITE)
+    require_feature(unit, Feature.SSO)
     found = get_connection(unit)
     moved = (found.issuer, found.client_id) != (issuer, client_id)
     _check(issuer=issuer, client_id=client_id, secret=secret, demanded=moved or not found.secret)
@@ -146,11 +147,14 @@ def sso_is_required(unit: Unit) -> bool:
 def require_sso(unit: Unit, *, on: bool) -> None:
     """Let people in through the connection alone, or not, from the next request on. Needs tenant:sign-in:write.
 
-    Raises Conflict unless the connection is on and whoever asks has tested it: nobody locks themselves out unseen.
+    Raises Conflict unless the connection is on and whoever asks has tested it: nobody locks themselves out unseen;
+    FeatureMissing where the plan has no single sign-on: then it can be given up, and not asked for.
     """
     require(unit, Permission.SIGN_IN_WRITE)
     if sso_is_required(unit) == on:
         return
+    if on:
+        require_feature(unit, Feature.SSO)
     found = get_connection(unit)
     if on and found.status != "on":
         raise Conflict("Switch the connection on first.")

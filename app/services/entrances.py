@@ -20,9 +20,11 @@ from app.db import directory, visits
 from app.db.directory import KeyHolder, TenantChoice, TenantView, Visitor
 from app.db.units import Doorway, Entry, Home, Unit
 from app.db.visits import Visit
+from app.services import excess
 from app.services.accounts import Origin
 from app.services.entries import note_entry
 from app.services.key_rules import comes_from
+from app.services.plans import Quota
 from app.tenancy.actors import Actor, ActorKind
 
 OPEN = frozenset({"trial", "active"})
@@ -105,6 +107,8 @@ def entry_of(visitor: Visitor, origin: Origin) -> Entry | None:
     permissions = granted(visitor.role, visitor.extra_permissions)
     address, agent, request_id = origin.address, origin.agent, origin.request_id
     actor = Actor(ActorKind.USER, visitor.user_id, visitor.email, permissions, address, agent, request_id)
+    if visitor.beyond_plan:
+        actor = excess.read_only(actor, Quota.SEATS, owner=visitor.role == Role.OWNER)
     return Entry(visitor.tenant.id, visitor.tenant.placement, actor)
 
 
@@ -171,6 +175,8 @@ def find_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin
         origin.request_id,
         holder.workspace_id,
     )
+    if holder.beyond_plan is not None:
+        actor = excess.read_only(actor, Quota(holder.beyond_plan))
     return FoundKey(holder, Entry(holder.tenant.id, holder.tenant.placement, actor))
 
 

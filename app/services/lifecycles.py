@@ -1,20 +1,23 @@
 """The life of a tenant: trial, active, suspended, deleted, restored; each step is on record and says why."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import func, select
 
 from app.core.errors import Conflict, Invalid
 from app.core.permissions import Permission
-from app.db.units import Unit
+from app.db.units import Home, Unit
+from app.models.scans import Scan
 from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
-from app.services import audit
+from app.services import audit, excess, plan_requests, quotas, reminders
 from app.services.access import require
-from app.services.plans import PlanName
+from app.services.plans import PlanName, Quota, plan_named, plan_of
 from app.tenancy.actors import ActorKind
 
-KEPT = timedelta(days=30)
 OPEN = ("trial", "active")
 PLANS = tuple(str(plan) for plan in PlanName)
 LONGEST_REASON = 500
@@ -55,27 +58,39 @@ def resume_tenant(unit: Unit, reason: str) -> Tenant:
 
 
 def change_plan(unit: Unit, plan: str, reason: str) -> Tenant:
-    """Give the tenant another plan; a trial is over with it. Staff alone may. Raises Invalid for an unknown plan."""
+    """Give the tenant another plan; a trial is over with it, and a request that waits is answered. Staff alone may.
+
+    What the plan has no room for is read-only from the commit on. Raises Invalid for an unknown plan.
+    """
     _require_staff(unit)
     if plan not in PLANS:
         raise Invalid("There is no such plan.", fields={"plan": "choose one of " + ", ".join(PLANS)})
     tenant = present_tenant(unit)
     status = "active" if tenant.status == "trial" else tenant.status
-    _move(unit, tenant, "tenant.change-plan", why=checked_reason(reason), plan=plan, status=status, trial_ends_at=None)
+    why = checked_reason(reason)
+    _move(unit, tenant, "tenant.change-plan", why=why, plan=plan, status=status, trial_ends_at=None)
+    excess.settle(unit)
+    plan_requests.answer_waiting(unit, why)
     return tenant
 
 
 def end_trial(unit: Unit) -> bool:
-    """Put a tenant whose trial is over on the free plan; False where there is nothing to do. Nothing is deleted."""
-    tenant = present_tenant(unit)
+    """Put a tenant whose trial is over on the free plan; False where there is nothing to do.
+
+    Nothing is deleted: what the free plan has no room for is read-only from the commit on, and the owners are told by
+    mail which that is. A request for another plan goes on waiting.
+    """
+    tenant = unit.session.get_one(Tenant, unit.tenant_id, with_for_update=True)
     if tenant.status != "trial" or tenant.trial_ends_at is None or tenant.trial_ends_at > unit.now():
         return False
     _move(unit, tenant, "tenant.end-trial", plan="free", status="active")
+    excess.settle(unit)
+    reminders.tell_of_end(unit, tenant)
     return True
 
 
 def delete_tenant(unit: Unit, slug: str, reason: str = "") -> Tenant:
-    """Close the tenant for good; it is kept for 30 days, in which it can be restored.
+    """Close the tenant for good; it is kept for as long as its plan says, and can be restored until then.
 
     Needs tenant:ownership:write, or staff; `slug` is typed by whoever deletes. Raises Invalid where it is another,
     Conflict where the tenant is deleted already.
@@ -88,9 +103,42 @@ def delete_tenant(unit: Unit, slug: str, reason: str = "") -> Tenant:
         raise Conflict(f"The tenant is {tenant.status}.")
     now = unit.now()
     words = checked_reason(reason) if reason.strip() else f"Deleted by {unit.actor.label}."
-    _move(unit, tenant, "tenant.delete", status="deleted", status_reason=words, deleted_at=now, purge_at=now + KEPT)
+    due = now + kept_for(tenant.plan)
+    _move(unit, tenant, "tenant.delete", status="deleted", status_reason=words, deleted_at=now, purge_at=due)
     request_effect(unit, "tenant.stop", {})
     return tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a deletion of the tenant now would close, for how many days it is kept, and until when."""
+
+    members: int
+    api_keys: int
+    workspaces: int
+    scans_open: int
+    days: int
+    until: datetime
+
+
+def foresee_deletion(unit: Unit) -> Ending:
+    """Return what a deletion would do. Needs tenant:ownership:write."""
+    require(unit, Permission.OWNERSHIP_WRITE)
+    kept = kept_for(present_tenant(unit).plan)
+    content = unit.at_home(Home.CONTENT).session
+    return Ending(
+        quotas.count_rows_of(unit, Quota.SEATS),
+        quotas.count_rows_of(unit, Quota.API_KEYS),
+        quotas.count_rows_of(unit, Quota.WORKSPACES),
+        content.scalar(select(func.count()).where(Scan.status.in_(("queued", "running")))) or 0,
+        kept.days,
+        unit.now() + kept,
+    )
+
+
+def kept_for(plan: str) -> timedelta:
+    """Return for how long a deleted tenant of `plan` is kept: the plan's retention."""
+    return timedelta(days=plan_of(plan_named(plan)).retention_days)
 
 
 def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
@@ -131,7 +179,10 @@ def checked_reason(reason: str) -> str:
 
 
 def _open_status(unit: Unit, tenant: Tenant) -> str:
-    return "trial" if tenant.trial_ends_at is not None and tenant.trial_ends_at > unit.now() else "active"
+    """A trial whose time ran out meanwhile is one again, and the worker ends it as any other."""
+    if tenant.trial_ends_at is None:
+        return "active"
+    return "trial" if tenant.trial_ends_at > unit.now() or tenant.plan != PlanName.FREE else "active"
 
 
 def _move(unit: Unit, tenant: Tenant, action: str, *, why: str | None = None, **values: Any) -> None:

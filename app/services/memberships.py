@@ -17,7 +17,7 @@ from app.db import visits
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership, OwnershipOffer
 from app.models.provisioning import ProvisionedPerson
-from app.services import audit, quotas
+from app.services import audit, excess, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
 from app.services.pages import Page, before, count_rows, cut, decode_cursor
 from app.services.plans import Quota
@@ -154,6 +154,8 @@ def put_role(unit: Unit, member: Membership, role: Role) -> Membership:
         _void_offers(unit, OwnershipOffer.giver_id == member.user_id)
     after = {"email": member.email, "role": str(role)}
     audit.record(unit, "membership.change", "membership", member.id, before=before_that, after=after)
+    if Role.OWNER in (before_that["role"], role):
+        excess.settle(unit, Quota.SEATS)
     return member
 
 
@@ -184,6 +186,7 @@ def end_membership(unit: Unit, user_id: UUID, *, reason: str) -> Ending:
     audit.record(unit, "membership.end", "membership", member.id, before=gone, after={"reason": reason})
     unit.session.delete(member)
     unit.session.flush()
+    excess.settle(unit, Quota.API_KEYS, Quota.SEATS)
     return ending
 
 

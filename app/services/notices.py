@@ -35,7 +35,7 @@ def warn_owners(unit: Unit, facts: Mapping[str, Any]) -> bool:
     )
     if METERS[quota] is not Meter.MONTH and level == 100:
         lines[-1] = "Further ones are refused until one is given up, or the plan allows more."
-    _tell_owners(unit, f"{tenant.name}: {level} % of {name.lower()} used", lines, f"/t/{tenant.slug}/plan")
+    tell_owners(unit, f"{tenant.name}: {level} % of {name.lower()} used", lines, f"/t/{tenant.slug}/plan")
     return True
 
 
@@ -63,13 +63,14 @@ def tell_of_request(unit: Unit, request_id: UUID, status: str) -> None:
     if request.answer:
         lines.append(f"The answer: {request.answer}")
     path = f"/t/{tenant.slug}/plan"
-    _tell_owners(unit, f"{tenant.name}: {subject}", lines, path)
+    tell_owners(unit, f"{tenant.name}: {subject}", lines, path)
     staff = settings().staff_mail
     if staff is not None and status in ("pending", "withdrawn"):
         _request(unit, staff, None, f"{tenant.name}: {subject}", [*lines, f"The tenant's id: {tenant.id}"], path)
 
 
-def _tell_owners(unit: Unit, subject: str, lines: Sequence[str], path: str) -> None:
+def tell_owners(unit: Unit, subject: str, lines: Sequence[str], path: str) -> None:
+    """Send each owner a mail, with the commit; `path` is the page that it leads to."""
     for owner in unit.session.scalars(select(Membership).where(Membership.role == Role.OWNER)):
         _request(unit, owner.email, owner.user_id, subject, lines, path)
 

@@ -14,9 +14,9 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.plans import PlanOverride
 from app.outbox.requests import request_effect
-from app.services import audit
+from app.services import audit, excess
 from app.services.access import require
-from app.services.plans import Feature, Quota, Rate, forget_entitlements
+from app.services.plans import Feature, Quota, Rate
 from app.tenancy.actors import ActorKind
 
 NAMES = {
@@ -90,9 +90,24 @@ def end_override(unit: Unit, override_id: UUID, *, reason: str | None = None) ->
     return found
 
 
+def expire_override(unit: Unit, override_id: UUID) -> bool:
+    """End an override whose end has come, for the worker; False where there is nothing to do.
+
+    From its end on it holds no more, whoever asks; this settles what is beyond the plan without it.
+    """
+    found = unit.session.get(PlanOverride, (unit.tenant_id, override_id), with_for_update=True)
+    if found is None or found.ended_at is not None or found.until is None or found.until > unit.now():
+        return False
+    found.ended_at, found.ended_by = found.until, "its end"
+    before = {"name": found.name, "value": found.value, "until": _written(found.until)}
+    audit.record(unit, "plan.override-expire", "plan_override", found.id, before=before)
+    _hold(unit, found)
+    return True
+
+
 def _hold(unit: Unit, changed: PlanOverride) -> None:
     """Have what was changed hold from this commit on, for scans that wait as well."""
-    forget_entitlements(unit)
+    excess.settle(unit)
     if changed.name == Quota.CONCURRENT_SCANS:
         request_effect(unit, "scan.dispatch", {})
 

@@ -12,7 +12,7 @@ from app.db.units import Unit
 from app.models.plans import PlanRequest
 from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
-from app.services import audit, quotas
+from app.services import audit, excess, quotas
 from app.services.access import require
 from app.services.plans import (
     FEATURE_NAMES,
@@ -21,7 +21,6 @@ from app.services.plans import (
     PlanName,
     Quota,
     entitlements,
-    forget_entitlements,
     plan_named,
     plan_of,
 )
@@ -48,10 +47,11 @@ def consequences(unit: Unit, plan: PlanName) -> Consequences:
         used = used_now(unit, quota)
         if limit is not None and used is not None and used > limit and str(quota) not in has.overridden:
             beyond.append((QUOTA_NAMES[quota], used, limit))
-    return Consequences(tuple(beyond), _lost(has, plan))
+    return Consequences(tuple(beyond), lost_with(has, plan))
 
 
-def _lost(has: Entitlements, plan: PlanName) -> tuple[str, ...]:
+def lost_with(has: Entitlements, plan: PlanName) -> tuple[str, ...]:
+    """Return the names of the features that a tenant has now and would not have with `plan`."""
     lost = has.features - plan_of(plan).features
     return tuple(sorted(FEATURE_NAMES[feature] for feature in lost if str(feature) not in has.overridden))
 
@@ -145,18 +145,36 @@ def decide_request(
     tenant = unit.session.get_one(Tenant, unit.tenant_id)
     before = {"plan": tenant.plan, "status": tenant.status}
     if approve:
-        tenant.plan = request.plan
+        tenant.plan, tenant.trial_ends_at = request.plan, None
         if tenant.status == "trial":
-            tenant.status, tenant.trial_ends_at = "active", None
-        forget_entitlements(unit)
+            tenant.status = "active"
         request_effect(unit, "scan.dispatch", {})  # there may be room now for scans that wait
     after = {"plan": tenant.plan, "status": tenant.status, "answer": request.answer}
     after |= {} if reason is None else {"reason": reason}
     audit.record(
         unit, f"plan.{'approve' if approve else 'decline'}", "plan_request", request.id, before=before, after=after
     )
+    if approve:
+        excess.settle(unit)
     _notify(unit, request)
     return request
+
+
+def answer_waiting(unit: Unit, reason: str) -> None:
+    """Close the request that waits, if any, since the plan has changed otherwise: nobody decides on it any more.
+
+    It is approved where the plan is the one that was asked for, else declined, for the change's `reason`.
+    """
+    request = unit.session.scalar(select(PlanRequest).where(PlanRequest.status == "pending").with_for_update())
+    if request is None:
+        return
+    plan = unit.session.get_one(Tenant, unit.tenant_id).plan
+    request.status = "approved" if plan == request.plan else "declined"
+    request.decided_at, request.decided_by, request.answer = unit.now(), unit.actor.label, reason
+    verb = "approve" if plan == request.plan else "decline"
+    after = {"plan": plan, "answer": reason}
+    audit.record(unit, f"plan.{verb}", "plan_request", request.id, before={"plan": request.plan_before}, after=after)
+    _notify(unit, request)
 
 
 def _open_request(unit: Unit, request_id: UUID) -> PlanRequest:

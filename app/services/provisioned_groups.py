@@ -12,6 +12,7 @@ from app.db.units import Unit
 from app.models.provisioning import ProvisionedGroup, ProvisionedGroupMember, ProvisionedPerson
 from app.services import audit, provisioned_rows
 from app.services.access import require
+from app.services.plans import Feature, require_feature
 from app.services.provisioned_roles import MAPPED, settle_roles
 
 LONGEST = 256
@@ -42,6 +43,7 @@ def create(unit: Unit, described: DescribedGroup) -> ProvisionedGroup:
     Raises Invalid for a name that will not do or a member who is not provisioned, Conflict for a name that is taken.
     """
     require(unit, Permission.PEOPLE_WRITE)
+    require_feature(unit, Feature.SCIM)
     _check(unit, described, None)
     now = unit.now()
     group = ProvisionedGroup(
@@ -61,6 +63,7 @@ def create(unit: Unit, described: DescribedGroup) -> ProvisionedGroup:
 def change(unit: Unit, group: ProvisionedGroup, described: DescribedGroup) -> ProvisionedGroup:
     """Make the group what `described` says; roles follow at once. Needs tenant:people:write. Raises as `create`."""
     require(unit, Permission.PEOPLE_WRITE)
+    require_feature(unit, Feature.SCIM)
     _check(unit, described, group)
     before = {"name": group.display_name, "external_id": group.external_id}
     after = {"name": described.display_name, "external_id": described.external_id}
@@ -134,6 +137,7 @@ def map_role(unit: Unit, group_id: UUID, role: str | None) -> int:
     Raises Invalid for a role that no group gives, PermissionDenied for one that holds more than the actor does.
     """
     require(unit, Permission.SIGN_IN_WRITE)
+    require_feature(unit, Feature.SCIM)
     if role is not None and role not in MAPPED:
         raise Invalid("The group was not changed.", fields={"role": "a group gives no such role"})
     if role is not None and not {str(one) for one in permissions_of(Role(role))} <= unit.actor.permissions:

@@ -22,6 +22,7 @@ from app.services import audit, memberships, provisioned_rows
 from app.services.access import require
 from app.services.accounts import normal_email
 from app.services.email_domains import domain_of, is_proven
+from app.services.plans import Feature, require_feature
 from app.services.provisioned_roles import mapped_roles, settle_roles
 
 FIRST_ROLE = Role.VIEWER
@@ -87,9 +88,10 @@ def provision(unit: Unit, described: Described) -> ProvisionedPerson:
 
     Somebody who is a member already stays one, in their role. Raises Invalid for an address outside of the tenant's
     proven domains, Conflict where the user name or the person is there already, or where the address has an account
-    that nobody has confirmed.
+    that nobody has confirmed; FeatureMissing where the plan has no provisioning.
     """
     require(unit, Permission.PEOPLE_WRITE)
+    require_feature(unit, Feature.SCIM)
     address = _checked(unit, described)
     if _known(unit, ProvisionedPerson.user_key == comparable(described.user_name)):
         raise _taken("userName is taken.")
@@ -112,9 +114,12 @@ def provision(unit: Unit, described: Described) -> ProvisionedPerson:
 def change(unit: Unit, person: ProvisionedPerson, described: Described) -> ProvisionedPerson:
     """Make the person what `described` says; their membership ends or begins anew with `active`.
 
-    Needs tenant:people:write. Raises as `provision`, and Conflict where the last owner would be left without access.
+    Whatever the plan, somebody can be switched off: who left a company loses the way in. Needs tenant:people:write.
+    Raises as `provision`, and Conflict where the last owner would be left without access.
     """
     require(unit, Permission.PEOPLE_WRITE)
+    if described.active:
+        require_feature(unit, Feature.SCIM)
     address = _checked(unit, described)
     key = comparable(described.user_name)
     if key != person.user_key and _known(unit, ProvisionedPerson.user_key == key):

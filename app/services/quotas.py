@@ -20,7 +20,7 @@ from app.models.accounts import ApiKey, Membership
 from app.models.scans import Scan
 from app.models.workspaces import Workspace
 from app.outbox.requests import request_effect
-from app.services.plans import QUOTA_NAMES, Entitlements, Quota, entitlements
+from app.services.plans import QUOTA_NAMES, Entitlements, Quota, entitlements, forget_entitlements
 
 LEVELS = (80, 100)
 # A plan of one seat is full from the first day on: nobody is warned of quotas as small as that.
@@ -92,16 +92,22 @@ def require_room(unit: Unit, quota: Quota, *, wanted: int = 1) -> None:
     Others that ask for the same wait until this transaction is over, so that no two take the last place.
     Raises QuotaExceeded, which names quota, used, limit and where to get more.
     """
+    lock_rows(unit, quota)
+    forget_entitlements(unit)  # whoever held the lock may have changed them
     limit = entitlements(unit).quotas[quota]
     if limit is None:
         return
-    session = unit.at_home(_ROWS[quota][0]).session
-    session.flush()
-    session.execute(text("SELECT pg_advisory_xact_lock(7303, hashtext(:what))"), {"what": f"{unit.tenant_id}:{quota}"})
     used = count_rows_of(unit, quota)
     if used + wanted > limit:
         raise exceeded(entitlements(unit), quota, used, limit)
     _warn_when_crossed(unit, quota, used, used + wanted, limit, unit.now().astimezone(UTC).date().replace(day=1))
+
+
+def lock_rows(unit: Unit, quota: Quota) -> None:
+    """Let nobody else add a seat, key or workspace, or settle which of them are beyond the plan, until the commit."""
+    session = unit.at_home(_ROWS[quota][0]).session
+    session.flush()
+    session.execute(text("SELECT pg_advisory_xact_lock(7303, hashtext(:what))"), {"what": f"{unit.tenant_id}:{quota}"})
 
 
 def consume(unit: Unit, quota: Quota, amount: int = 1) -> Consumed:

@@ -10,6 +10,7 @@ from app.models.connections import Connection
 from app.services import audit
 from app.services.access import require
 from app.services.connections import get_connection
+from app.services.plans import Feature, require_feature
 
 MOST_LINES = 100
 LONGEST = 200
@@ -60,9 +61,10 @@ def read_lines(text: str) -> list[tuple[str, str]]:
 def save_roles(unit: Unit, *, claim: str, pairs: Sequence[tuple[str, str]], default: str | None) -> Connection:
     """Say which claim means which role, and what whoever fits none is (None: refused). Needs tenant:sign-in:write.
 
-    Raises Invalid, and PermissionDenied for a role that grants what the actor lacks.
+    Raises Invalid, FeatureMissing, and PermissionDenied for a role that grants what the actor lacks.
     """
     require(unit, Permission.SIGN_IN_WRITE)
+    require_feature(unit, Feature.SSO)
     found = get_connection(unit)
     claim = claim.strip()
     problems: dict[str, str] = {}

@@ -113,11 +113,11 @@ def find_scim_token(door: Doorway, secret: str, *, peppers: list[bytes], origin:
 def by_scim_token(door: Doorway, found: FoundScimToken, secret: str, *, pepper: bytes) -> Unit:
     """Go on as the identity provider that holds the token.
 
-    Raises TenantClosed for a suspended tenant's, FeatureMissing where the plan has no provisioning.
+    Where the plan has no provisioning (any more) it reads and switches people off; the verbs that do more refuse it.
+    Raises TenantClosed for a suspended tenant's.
     """
     require_open(found.holder.tenant)
     unit = door.enter(found.entry, Home.ACCOUNT)
-    require_feature(unit, Feature.SCIM)
     _note_use(unit, found.holder.token_id, secret, pepper)
     return unit
 

@@ -9,11 +9,12 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ServiceAccount
-from app.services import audit
+from app.services import audit, excess
 from app.services.access import require
 from app.services.key_rules import check_name, check_scopes
 from app.services.key_secrets import require_held, require_person
 from app.services.pages import Page, newest_first
+from app.services.plans import Quota
 
 MOST = 200
 
@@ -165,6 +166,7 @@ def delete_account(unit: Unit, account_id: UUID) -> int:
         audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after=after)
     gone = {"name": account.name, "permissions": account.permissions}
     audit.record(unit, "service_account.delete", "service_account", account.id, before=gone, after={"keys": len(keys)})
+    excess.settle(unit, Quota.API_KEYS)
     return len(keys)
 
 

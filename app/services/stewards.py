@@ -1,28 +1,33 @@
-"""The steward, a thread of the worker: carries out what staff ordered, as the tenant, and ends trials."""
+"""The steward, a thread of the worker: carries out what staff ordered, as the tenant, and does what a date asks for."""
 
+import functools
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from app.core.errors import AppError
 from app.db import staff
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
-from app.services import effect_retries, lifecycles, plan_overrides, plan_requests
+from app.services import effect_retries, excess, lifecycles, plan_overrides, plan_requests, reminders
 from app.services.censuses import count_tenant
 from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
+from app.services.plans import Quota
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
 
 log = structlog.get_logger(__name__)
 STEWARD = system_actor("steward")
+Due = TypeVar("Due")
 LEASE = timedelta(seconds=30)
 MOST_WAIT = timedelta(minutes=5)
-TRIALS_EVERY = 60
+LOOKS_EVERY = 60
 
 
 class Steward(Loop):
@@ -33,10 +38,10 @@ class Steward(Loop):
         self._turns = 0
 
     def turn(self) -> None:
-        """Carry out what is due; about each minute end the trials that are over."""
+        """Carry out what is due; about each minute what a date asks for."""
         self.run_once()
-        if self._turns % int(TRIALS_EVERY / self._seconds) == 0:
-            self.end_trials()
+        if self._turns % int(LOOKS_EVERY / self._seconds) == 0:
+            self.look_about()
         self._turns += 1
 
     def run_once(self) -> int:
@@ -49,15 +54,44 @@ class Steward(Loop):
 
     def end_trials(self) -> int:
         """End the trials whose time is over, in this thread; return how many."""
-        with self.directory() as session:
-            over = staff.trials_over(session)
-        return sum(self._end_trial(tenant_id) for tenant_id in over)
+        return sum(self._for(tenant_id, lifecycles.end_trial) for tenant_id in self._ask(staff.trials_over))
 
-    def _end_trial(self, tenant_id: UUID) -> bool:
-        with tenant_scope(tenant_id), self._units.open(Home.ACCOUNT, STEWARD) as unit:
-            ended = lifecycles.end_trial(unit)
-            unit.commit()
-            return ended
+    def remind_trials(self) -> int:
+        """Remind owners of trials that end within 7, 3 and 1 days, in this thread; return of how many."""
+        return sum(self._for(tenant_id, reminders.remind) for tenant_id in self._ask(staff.trials_ending))
+
+    def end_overrides(self) -> int:
+        """End the overrides whose end has come, in this thread; return how many."""
+        return sum(
+            self._for(tenant_id, functools.partial(plan_overrides.expire_override, override_id=override_id))
+            for tenant_id, override_id in self._ask(staff.overrides_over)
+        )
+
+    def let_keys_in(self) -> int:
+        """Give the places of expired keys to those beyond the plan, in this thread; return in how many tenants."""
+        return sum(self._for(tenant_id, _settle_keys) for tenant_id in self._ask(staff.keys_to_come_in))
+
+    def look_about(self) -> None:
+        """Do what is due by the clock."""
+        self.end_trials()
+        self.remind_trials()
+        self.end_overrides()
+        self.let_keys_in()
+
+    def _ask(self, question: Callable[[Session], list[Due]]) -> list[Due]:
+        with self.directory() as session:
+            return question(session)
+
+    def _for(self, tenant_id: UUID, do: Callable[[Unit], bool]) -> bool:
+        """Do it as that tenant, in one commit; what fails there waits for the next look, and keeps no other waiting."""
+        try:
+            with tenant_scope(tenant_id), self._units.open(Home.ACCOUNT, STEWARD) as unit:
+                done = do(unit)
+                unit.commit()
+                return done
+        except Exception as error:
+            log.warning("steward.not_done", tenant=str(tenant_id), error=type(error).__name__)
+            return False
 
     def _carry_out(self, order: Order) -> None:
         bound = log.bind(tenant=str(order.tenant_id), order=str(order.id), action=order.action)
@@ -87,6 +121,11 @@ class Steward(Loop):
     def _settle(self, order: Order, again: timedelta | None, problem: str | None) -> None:
         with self.directory() as session:
             staff.settle_order(session, order.id, again=again, problem=problem)
+
+
+def _settle_keys(unit: Unit) -> bool:
+    excess.settle(unit, Quota.API_KEYS)
+    return True
 
 
 def act(unit: Unit, order: Order) -> None:

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, select
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import BeyondPlan, Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.workspaces import Workspace
-from app.services import audit, quotas
+from app.services import audit, excess, quotas
 from app.services.access import require
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -88,10 +88,13 @@ def create_workspace(unit: Unit, *, name: str) -> Workspace:
 
 
 def rename_workspace(unit: Unit, workspace_id: UUID, *, name: str) -> Workspace:
-    """Give the workspace another name. Needs tenant:workspaces:write. Raises Invalid, NotFound, Conflict."""
+    """Give the workspace another name. Needs tenant:workspaces:write.
+
+    Raises Invalid, NotFound, Conflict, BeyondPlan.
+    """
     require(unit, Permission.WORKSPACES_WRITE)
     workspace = get_workspace(unit, workspace_id)
-    refuse_archived(workspace)
+    refuse_read_only(workspace)
     wanted = _checked(unit, name, workspace_id)
     if wanted != workspace.name:
         before, workspace.name = {"name": workspace.name}, wanted
@@ -102,7 +105,8 @@ def rename_workspace(unit: Unit, workspace_id: UUID, *, name: str) -> Workspace:
 def archive_workspace(unit: Unit, workspace_id: UUID) -> Workspace:
     """Make the workspace read-only and refuse its keys from the next request on; a second time changes nothing.
 
-    What runs comes to its end. Needs tenant:workspaces:write. Raises NotFound, and Conflict for the default workspace.
+    What runs comes to its end; of those beyond the plan the oldest comes in. Needs tenant:workspaces:write. Raises
+    NotFound, and Conflict for the default workspace.
     """
     require(unit, Permission.WORKSPACES_WRITE)
     workspace = get_workspace(unit, workspace_id)
@@ -111,6 +115,7 @@ def archive_workspace(unit: Unit, workspace_id: UUID) -> Workspace:
     if workspace.archived_at is None:
         workspace.archived_at = unit.now()
         audit.record(unit, "workspace.archive", "workspace", workspace.id, before={"name": workspace.name})
+        excess.settle(unit, Quota.WORKSPACES)
     return workspace
 
 
@@ -142,18 +147,23 @@ def _checked(unit: Unit, name: str, own_id: UUID | None) -> str:
     return wanted
 
 
-def refuse_archived(workspace: Workspace) -> None:
-    """Return if the workspace is in use. Raises Conflict."""
+def refuse_read_only(workspace: Workspace) -> None:
+    """Return if what is in the workspace can be changed. Raises Conflict, BeyondPlan."""
     if workspace.archived_at is not None:
         raise Conflict(f"The workspace {workspace.name} is archived: nothing in it can be changed.")
+    if workspace.beyond_plan:
+        raise BeyondPlan(
+            f"The workspace {workspace.name} is beyond the tenant's plan: it can be read, not changed.",
+            extra={"quota": str(Quota.WORKSPACES)},
+        )
 
 
 def require_writable(unit: Unit, workspace_id: UUID) -> None:
-    """Return if rows of the workspace may be changed; each verb on the content asks it. Raises Conflict."""
+    """Return if rows of the workspace may be changed; each verb on the content asks it. Raises Conflict, BeyondPlan."""
     workspace = unit.at_home(Home.ACCOUNT).session.get(Workspace, (unit.tenant_id, workspace_id))
     if workspace is None:
         raise NotFound()
-    refuse_archived(workspace)
+    refuse_read_only(workspace)
 
 
 def place_for(unit: Unit, wanted: UUID | None) -> UUID:

@@ -17,7 +17,8 @@ class ActorKind(StrEnum):
 class Actor:
     """A person, an API key, an identity provider or the platform itself; `label` is what an audit row shows.
 
-    With a `workspace_id` it sees and writes the content of that workspace alone.
+    With a `workspace_id` it sees and writes the content of that workspace alone. Where it is beyond the tenant's plan,
+    `beyond` names the quota and `withheld` holds what it may not do for that reason.
     """
 
     kind: ActorKind
@@ -28,6 +29,8 @@ class Actor:
     agent: str | None = None
     request_id: str | None = None
     workspace_id: UUID | None = None
+    beyond: str | None = None
+    withheld: frozenset[str] = field(default_factory=frozenset)
 
 
 def system_actor(label: str) -> Actor:

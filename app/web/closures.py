@@ -21,8 +21,8 @@ class ClosureForm(Form):
 
 
 @tenant_page(blueprint, "/settings/deletion", Permission.OWNERSHIP_WRITE, home=Home.ACCOUNT, confirmed=True)
-def new(_unit: Unit) -> str:
-    return render_template("closures/new.html", form=ClosureForm(), days=lifecycles.KEPT.days)
+def new(unit: Unit) -> str:
+    return _page(unit, ClosureForm())
 
 
 @tenant_page(
@@ -38,12 +38,16 @@ def create(unit: Unit) -> Response | tuple[str, int]:
     form = ClosureForm()
     form.validate()
     try:
-        name = lifecycles.delete_tenant(unit, form.name.data or "").name
+        deleted = lifecycles.delete_tenant(unit, form.name.data or "")
     except Invalid as error:
         form.name.errors = [*form.name.errors, *error.fields.values()]
-        return render_template("closures/new.html", form=form, days=lifecycles.KEPT.days), 422
-    flash(f"{name} is deleted. For {lifecycles.KEPT.days} days an owner can restore it.", "good")
+        return _page(unit, form), 422
+    flash(f"{deleted.name} is deleted. Until {deleted.purge_at:%-d %B %Y} (UTC) an owner can restore it.", "good")
     return redirect(url_for("tenants.index"), 303)
+
+
+def _page(unit: Unit, form: ClosureForm) -> str:
+    return render_template("closures/new.html", form=form, ending=lifecycles.foresee_deletion(unit))
 
 
 @tenant_page(blueprint, "/restoration", Permission.OWNERSHIP_WRITE, home=Home.ACCOUNT, closed=True)

@@ -21,6 +21,7 @@ NAMES = (
     "revoked_at",
     "calls_per_minute",
     "service_account_id",
+    "beyond_plan",
 )
 
 

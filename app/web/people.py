@@ -82,7 +82,7 @@ def _roles() -> list[tuple[str, str]]:
 
 
 def _row(unit: Unit, member: Membership, seen: object) -> SimpleNamespace:
-    names = ("user_id", "email", "name", "role", "created_at")
+    names = ("user_id", "email", "name", "role", "created_at", "beyond_plan")
     own = unit.actor.id == member.user_id
     return SimpleNamespace(**{name: getattr(member, name) for name in names}, seen_at=seen, own=own)
 

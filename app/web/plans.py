@@ -11,7 +11,16 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tenants import Tenant
-from app.services import plan_overrides, plan_requests, plans, quota_summaries, scans, usage_counts, usage_series
+from app.services import (
+    excess,
+    plan_overrides,
+    plan_requests,
+    plans,
+    quota_summaries,
+    scans,
+    usage_counts,
+    usage_series,
+)
 from app.services.access import may
 from app.services.plan_requests import LONGEST_NOTE
 from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES, PlanName, Quota
@@ -19,6 +28,7 @@ from app.services.quota_summaries import Line, ScanFilter
 from app.services.quotas import METERS, Meter
 from app.services.usage_series import Measure, Period
 from app.serving.forms import Form
+from app.web.excess_rows import excess_shown
 from app.web.listings import ROWS, id_given, listing
 from app.web.presentation import closed
 from app.web.quota_rows import rows_of
@@ -52,6 +62,7 @@ def show(unit: Unit) -> str:
         features=[SimpleNamespace(name=name, has=each in allowed.features) for each, name in FEATURE_NAMES.items()],
         overrides=[_override(row) for row in plan_overrides.list_overrides(unit)],
         request_made=_asked(request_made),
+        beyond=[excess_shown(each) for each in excess.list_excess(unit)],
         at_risk=[line for line in lines if line.at_risk],
         calls=usage_counts.calls_this_month(unit) if may(unit, Permission.USAGE_READ) else None,
         by_workspace=_by_workspace(unit) if may(unit, Permission.USAGE_READ) and not closed() else [],

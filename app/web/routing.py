@@ -20,6 +20,7 @@ from app.services.access import require
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.tenancy.context import tenant_scope
+from app.web.plan_notes import plan_note
 from app.web.sessions import doorway, visitor
 
 TENANT = "/t/<slug>"
@@ -94,7 +95,7 @@ def _enter(home: Home, *, closed: bool) -> Unit:
     g.denied_entry = entrances.entry_of(who, origin())
     enter = entrances.enter_closed if closed else entrances.enter_tenant
     unit = enter(doorway(), who, home, origin=origin())
-    g.actor, g.tenant_id = unit.actor, unit.tenant_id
+    g.actor, g.tenant_id, g.unit = unit.actor, unit.tenant_id, unit
     return unit
 
 
@@ -102,6 +103,7 @@ def shell() -> Visit:
     """Return what the shell of a tenant's page shows beside it, and note the visit; asked once a request."""
     if "visit" not in g:
         g.visit = entrances.visit(doorway(), current_user.token)
+        g.plan_note = plan_note(g.unit, g.tenant)
     return cast(Visit, g.visit)
 
 
@@ -194,7 +196,8 @@ def register_tenant_urls(app: Flask) -> None:
     def _who() -> dict[str, Any]:
         who = visitor() if g.get("tenant") is not None or g.get("wants_person") else None
         tenant: TenantView | None = g.get("tenant")
-        return {"tenant": tenant, "person": who, "shell": shell, "closing": closing}
+        note = {"plan_note": lambda: shell() and g.plan_note}
+        return {"tenant": tenant, "person": who, "shell": shell, "closing": closing, **note}
 
 
 __all__ = ["Doorway", "personal_page", "public_page", "register_tenant_urls", "tenant_blueprint", "tenant_page"]

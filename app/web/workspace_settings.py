@@ -157,5 +157,6 @@ def _page(unit: Unit, workspace_id: UUID | None, form: Form | None) -> str:
         )
         for name, each in known.items()
     ]
-    shown = None if row is None else SimpleNamespace(id=row.id, name=row.name, archived_at=row.archived_at)
+    names = ("id", "name", "archived_at", "beyond_plan")
+    shown = None if row is None else SimpleNamespace(**{name: getattr(row, name) for name in names})
     return render_template("workspaces/settings.html", workspace=shown, form=form, rows=rows)

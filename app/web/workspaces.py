@@ -49,7 +49,8 @@ def index(unit: Unit) -> str:
 
 
 def _shown(row: Workspace, keys: int | None = None) -> SimpleNamespace:
-    columns = {name: getattr(row, name) for name in ("id", "name", "created_at", "created_by", "archived_at")}
+    names = ("id", "name", "created_at", "created_by", "archived_at", "beyond_plan")
+    columns = {name: getattr(row, name) for name in names}
     return SimpleNamespace(**columns, is_default=workspaces.is_default(row), keys=keys)
 
 

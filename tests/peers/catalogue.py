@@ -185,6 +185,7 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("claim_counts", "note_count", "note_worker"), WORKER),
+    **dict.fromkeys(("keys_to_come_in", "overrides_over", "trials_ending"), WORKER),
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(("note_usage_summed", "usage_due"), WORKER),
     **dict.fromkeys(("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_at_work"), WORKER),

@@ -79,6 +79,7 @@ def issue(
     networks: Sequence[str] = (),
     account_id: UUID | None = None,
     workspace_id: UUID | None = None,
+    name: str = "tests",
 ) -> tuple[UUID, str]:
     """Issue a key of the tenant's owner, or of the service account; all scopes where none is named."""
     pepper = decode_key(settings().key_pepper.get_secret_value())
@@ -87,7 +88,7 @@ def issue(
         wanted = list(scopes) or known
         issued = api_keys.issue_key(
             unit,
-            name="tests",
+            name=name,
             scopes=wanted,
             pepper=pepper,
             lifetime=lifetime,

@@ -102,7 +102,7 @@ def test_a_reason_is_needed(member: StaffMember, tenant: Made, platform_units: U
 
 
 def test_deleted_and_restored(member: StaffMember, tenant: Made, worker_units: Units) -> None:
-    """A deleted tenant is closed and kept for 30 days; restored, it is as it was."""
+    """A deleted tenant is closed and kept for the retention of its plan; restored, it is as it was."""
     assert order(member, tenant, "deletion", slug=tenant.slug) == 303
     while Steward(worker_units).run_once():
         pass
@@ -110,7 +110,7 @@ def test_deleted_and_restored(member: StaffMember, tenant: Made, worker_units: U
         row = unit.session.get_one(Tenant, tenant.id)
         assert row.status == "deleted"
         assert row.deleted_at is not None
-        assert row.purge_at == row.deleted_at + timedelta(days=30)
+        assert row.purge_at == row.deleted_at + timedelta(days=365)
     with pytest.raises(TenantClosed):
         entrances.require_open(entered(tenant))
     assert order(member, tenant, "restoration") == 303

@@ -358,7 +358,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "errors/error.html",
         lambda: error(500, "Something failed on our side"),
     ),
-    "closure": ("closures/new.html", lambda: {"form": ClosureForm(formdata=None), "days": 30}),
+    "closure": ("closures/new.html", lambda: {"form": ClosureForm(formdata=None), "ending": plan_pages.ENDING}),
     "restoration": (
         "closures/show.html",
         lambda: {"deleted": Row(name="Northwind", deleted_at=s.before(days=2), purge_at=s.before(days=-28))},
@@ -389,7 +389,8 @@ def gallery_app() -> Flask:
 
     @app.context_processor
     def common() -> dict[str, Any]:
-        return {"tenant": s.TENANT, "person": s.PERSON, "shell": lambda: s.SHELL, **closing_pages.COMMON}
+        seen = {"tenant": s.TENANT, "person": s.PERSON, "shell": lambda: s.SHELL, "plan_note": lambda: None}
+        return {**seen, **closing_pages.COMMON}
 
     @app.after_request
     def strict(response: Response) -> Response:

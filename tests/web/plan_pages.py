@@ -10,8 +10,10 @@ from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, TextAreaField
 from wtforms.validators import Length
 
+from app.services.lifecycles import Ending
 from app.services.plan_requests import Consequences
 from app.services.usage_series import Period, Span
+from app.web.plan_notes import PlanNote
 from tests.web import samples as s
 
 ROUTES = {
@@ -66,6 +68,7 @@ def _show(**more: Any) -> dict[str, Any]:
         "features": [Row(name="Export of the audit log", has=True), Row(name="Single sign-on", has=False)],
         "overrides": [],
         "request_made": None,
+        "beyond": [],
         "calls": 48_210,
         "by_workspace": [
             Row(name="Default", numbers=[(48_001, "/t/northwind/usage/calls"), (1_204, "#"), (9_400, "#")]),
@@ -117,6 +120,21 @@ def _quota(reset: str | None) -> dict[str, Any]:
     return {"error": told, "request_id": s.uid(9), "tenant": s.TENANT}
 
 
+def _beyond(name: str, used: int, limit: int, rows: list[str] | None) -> Row:
+    return Row(
+        name=name,
+        used=used,
+        limit=limit,
+        count=used - limit,
+        rule="The oldest stay. The others can be read, not changed.",
+        remedy="Give up one that stays, and the next one here comes in.",
+        all_url="/t/northwind/workspaces",
+        rows=None if rows is None else [(row, "/t/northwind/workspaces") for row in rows],
+    )
+
+
+ENDING = Ending(members=24, api_keys=12, workspaces=1, scans_open=2, days=365, until=RESET)
+ENDS_SOON = PlanNote(False, RESET, 5, (("Seats", 24, 1), ("API keys", 12, 5)))
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "plan": ("plans/show.html", _show),
     "plan-at-risk": (
@@ -128,6 +146,19 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
             overrides=[Row(name="Scans a month", value="10,000", reason="The audit in November", until=RESET)],
         ),
     ),
+    "plan-beyond": (
+        "plans/show.html",
+        lambda: _show(
+            plan=PLANS[0],
+            plan_note=lambda: ENDS_SOON,
+            beyond=[
+                _beyond("API keys", 8, 5, ["Nightly build", "Release pipeline", "Laptop of Robin"]),
+                _beyond("Seats", 3, 1, None),
+                _beyond("Workspaces", 60, 3, ["a-very-long-name-of-a-workspace-that-somebody-made-" * 2, "Staging"]),
+            ],
+        ),
+    ),
+    "plan-read-only": ("plans/show.html", lambda: _show(plan=PLANS[0], plan_note=lambda: PlanNote(read_only=True))),
     "plan-declined": ("plans/show.html", lambda: _show(request_made=asked("declined", "We talk on Monday."))),
     "plan-compare": ("plans/compare.html", _compare),
     "plan-compare-pending": ("plans/compare.html", lambda: _compare(pending=asked("pending"))),

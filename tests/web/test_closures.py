@@ -12,7 +12,8 @@ from tests.services.test_entrances import demote
 def test_deleted_and_restored(newcomer: Callable[[], Person]) -> None:
     """The slug must be right; then every page is refused and says so; restored, everything is as it was."""
     owner = newcomer().sign_up()
-    assert owner.get(owner.at("/settings/deletion")).status_code == 200
+    asked = owner.get(owner.at("/settings/deletion"))
+    assert "The plan keeps it for 365 days: until" in asked.text and "1 person loses access" in asked.text
     wrong = owner.post(owner.at("/settings/deletion"), {"name": "something-else"})
     assert wrong.status_code == 422
     assert f"Type {owner.slug} to delete it" in wrong.text or f"type {owner.slug} to delete it" in wrong.text

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from app.core.permissions import Role
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.models.plans import PlanRequest
@@ -17,6 +19,8 @@ from app.services.effects import plan_notices, quota_warnings
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.peers.letters import Letters, text_of
+from tests.peers.members import make_member
+from tests.peers.programs import issue
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
 from tests.services.test_plans import override
@@ -138,6 +142,39 @@ def test_a_smaller_plan_says_what_it_would_exceed(owner: Person, tenant: Made) -
     assert "Free allows less than you use" in page.text
     assert "Scans a month: 250 used, 100 allowed" in page.text
     assert "Export of the audit log is not part of it" in page.text
+
+
+def test_what_is_beyond_the_plan_is_listed_with_the_way_out(
+    app: Flask, owner: Person, tenant: Made, worker_units: Units
+) -> None:
+    """The owner sees what is read-only, why those, and the page of each; whoever is read-only sees why everywhere."""
+    guest, key_id = make_member(tenant, Role.ADMIN), issue(tenant, "tenant:scans:read", name="Nightly")[0]
+    assert "Beyond your plan" not in owner.get(owner.at("/plan")).text
+    for name, value in (("seats", 1), ("api_keys", 0)):
+        override(tenant, worker_units, "quota", name, value)
+    page = owner.get(owner.at("/plan")).text
+    assert "Beyond your plan" in page and "Seats: 2, and the plan allows 1" in page
+    assert guest.email in page and f"/keys/{key_id}" in page and "Nightly" in page
+    assert "Read-only" in owner.get(owner.at("/people")).text and "Read-only" in owner.get(owner.at("/keys")).text
+    person = Person(app, owner.base_url)
+    person.slug = tenant.slug
+    person.get("/login")
+    assert person.post("/login", {"email": guest.email, "password": guest.password}).status_code == 303
+    seen = person.get(person.at("/plan")).text
+    assert "Your seat is beyond the plan" in seen and "1 read-only." in seen and "Nightly" not in seen
+    refused = person.get(person.at("/keys"))
+    assert refused.status_code == 403 and "Your seat in this tenant is beyond its plan" in refused.text
+
+
+def test_the_last_week_of_a_trial_says_what_free_has_no_room_for(owner: Person, tenant: Made) -> None:
+    """In the last seven days each page says when it ends and what becomes read-only, and leads to the comparison."""
+    make_member(tenant)
+    assert "The trial ends" not in owner.get(owner.at("/assets")).text
+    with tenant.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(Tenant, tenant.id).trial_ends_at = unit.now() + timedelta(days=4, hours=1)
+        unit.commit()
+    page = owner.get(owner.at("/assets")).text
+    assert "in 5 days" in page and "seats 2 of 1" in page and f"/t/{tenant.slug}/plan/comparison" in page
 
 
 @pytest.mark.parametrize("plan", ["professional", "pro", "gold"])

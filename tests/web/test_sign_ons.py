@@ -14,17 +14,22 @@ from flask import Flask
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from werkzeug.test import TestResponse
 
+from app.core.errors import FeatureMissing
 from app.core.permissions import Role
 from app.db.units import Home, Units
 from app.models.tenants import Tenant
-from app.services import connections, email_domains, memberships, provisioned_people
+from app.services import connections, email_domains, lifecycles, memberships, provisioned_people, role_maps
 from app.services.provisioned_people import Described, Email
+from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.context import tenant_scope
 from tests.peers import federations
 from tests.peers.federations import come_in, connect, depart
 from tests.peers.openid import OpenIdPeer, openid_peer, unsigned, with_key, with_public_key_as_secret
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
 from tests.plugins.servers import Database
+
+STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com")
 
 
 @pytest.fixture
@@ -494,6 +499,23 @@ def test_whom_scim_has_switched_off_stays_out(company: Company) -> None:
             company.refused("switched off your access", name="ada")
     assert company.arrive(name="ada")[1].status_code == 303
     assert [row.email for row in company.members()].count(f"ada@{company.domain}") == 1
+
+
+def test_a_smaller_plan_locks_nobody_out(company: Company, worker_units: Units) -> None:
+    """Without single sign-on in the plan its people come in all the same; it can be given up, not changed."""
+    company.arrive()
+    with tenant_scope(company.made.id), worker_units.open(Home.ACCOUNT, STAFF) as unit:
+        lifecycles.change_plan(unit, "free", "agreed by telephone")
+        unit.commit()
+    person, answer = company.arrive()
+    assert answer.status_code == 303
+    assert "you can read here, and change nothing" in person.get(answer.location).text
+    with company.made.unit(Home.ACCOUNT) as unit:
+        with pytest.raises(FeatureMissing):
+            role_maps.save_roles(unit, claim="", pairs=[], default="admin")
+        with pytest.raises(FeatureMissing):
+            connections.require_sso(unit, on=True)
+        connections.switch_off(unit)
 
 
 def test_a_full_plan_says_so(company: Company) -> None:

@@ -53,6 +53,7 @@ def _row(number: int, **more: Any) -> Row:
         "created_at": s.before(days=90 - 20 * number),
         "created_by": s.PERSON.email,
         "archived_at": None,
+        "beyond_plan": False,
     }
     return Row(**{**values, **more})
 
@@ -128,6 +129,10 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "workspace-archived": (
         "workspaces/show.html",
         lambda: _show(_row(2, archived_at=s.before(days=2)), WorkspaceForm(formdata=None)),
+    ),
+    "workspace-beyond": (
+        "workspaces/show.html",
+        lambda: _show(_row(2, beyond_plan=True), WorkspaceForm(formdata=None)),
     ),
     "workspace-archive": (
         "workspaces/archive.html",

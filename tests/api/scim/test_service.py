@@ -61,18 +61,32 @@ def test_the_last_use_is_kept(directory: Directory) -> None:
     assert moments[0] is not None and moments[0] == moments[1]
 
 
-def test_a_closed_tenant_and_a_smaller_plan_are_refused(directory: Directory) -> None:
-    """A suspended tenant is 403, and so is one whose plan has no provisioning."""
-    for values, status in (
-        ({"status": "suspended"}, 403),
-        ({"status": "active", "plan": "professional"}, 403),
-        ({"status": "active", "plan": "enterprise"}, 200),
-    ):
+def test_a_closed_tenant_is_refused(directory: Directory) -> None:
+    """A suspended tenant is 403, until it is open again."""
+    for values, status in (({"status": "suspended"}, 403), ({"status": "active"}, 200)):
         with directory.made.unit(Home.ACCOUNT) as unit:
             unit.session.execute(update(Tenant).values(**values))
             unit.commit()
         answer = directory.ask("GET", "/Users")
         assert (answer.status_code, answer.mimetype) == (status, MEDIA), answer.text
+
+
+def test_a_smaller_plan_reads_and_switches_off(directory: Directory) -> None:
+    """Where the plan has no provisioning any more, people are listed and switched off; nobody is added or changed."""
+    ada = directory.create("ada")
+    with directory.made.unit(Home.ACCOUNT) as unit:
+        unit.session.execute(update(Tenant).values(plan="professional"))
+        unit.commit()
+    assert directory.ask("GET", "/Users").status_code == 200
+    off, other = (
+        {"op": "replace", "path": name, "value": value} for name, value in (("active", False), ("displayName", "A"))
+    )
+    schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"]
+    refused = directory.ask("PATCH", f"/Users/{ada['id']}", {"schemas": schemas, "Operations": [other]})
+    assert refused.status_code == 403 and "Provisioning by SCIM is not part" in refused.text
+    done = directory.ask("PATCH", f"/Users/{ada['id']}", {"schemas": schemas, "Operations": [off]})
+    assert done.status_code == 200 and done.json is not None and done.json["active"] is False
+    assert directory.ask("DELETE", f"/Users/{ada['id']}").status_code == 204
 
 
 def test_too_many_requests_are_429(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
