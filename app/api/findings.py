@@ -25,6 +25,7 @@ class FindingQuery(Paging):
     asset_id: UUID | None = None
     workspace_id: UUID | None = None
     day: Day | None = None
+    q: str | None = Field(None, max_length=100, description="Words of the title or the rule")
 
 
 class FindingChange(Asked):
@@ -68,6 +69,7 @@ def index(unit: Unit, query: FindingQuery) -> FindingPage:
         asset_id=query.asset_id,
         workspace_id=query.workspace_id,
         day=query.day,
+        search=query.q or None,
         cursor=query.cursor,
         size=query.limit,
     )

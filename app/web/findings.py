@@ -35,7 +35,8 @@ COLUMNS = (
     "last_scan_id",
     "simulated",
 )
-FILTERS = ("severity", "status", "asset_id", "workspace_id", "day", "since", "until")
+FILTERS = ("severity", "status", "asset_id", "workspace_id", "day", "since", "until", "q")
+LONGEST_SEARCH = 100
 # status -> what may follow, with the verb of its button
 ACTS = {
     "open": (("accepted", "Accept the risk"), ("false_positive", "False positive"), ("resolved", "Mark as resolved")),
@@ -66,6 +67,7 @@ def index(unit: Unit) -> str:
         day=args.get("day") or None,
         since=args.get("since") or None,
         until=args.get("until") or None,
+        search=(args.get("q") or "").strip()[:LONGEST_SEARCH] or None,
         cursor=args.get("after"),
         size=ROWS,
         counted=True,

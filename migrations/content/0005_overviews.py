@@ -34,6 +34,7 @@ def upgrade() -> None:
         *protect("finding_days"),
         "CREATE INDEX ON findings (tenant_id, severity, first_seen_at, id)",
         "CREATE INDEX ON findings (tenant_id, status, first_seen_at, id)",
+        "CREATE INDEX ON findings (tenant_id, rule, status, severity, first_seen_at, id)",
         "CREATE INDEX ON findings (tenant_id, asset_id, status, first_seen_at, id)",
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

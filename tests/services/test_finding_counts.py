@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 from app.core.clock import SetClock
+from app.core.errors import MalformedRequest
 from app.db.units import Home, Unit
 from app.models.findings import Finding, FindingTotal
 from app.models.scans import Scan
@@ -120,6 +122,21 @@ def test_counts_stay_exact_under_concurrent_scans_and_triage(tenant: Made) -> No
         for done in [pool.submit(act, turn) for turn in range(20) for act in (record, triage)]:
             done.result()
     assert_exact(tenant)
+
+
+def test_findings_are_found_by_words_of_title_and_rule(tenant: Made) -> None:
+    """All words must be there, in whatever case; what has no such word is not found, and a cursor is of its search."""
+    with tenant.unit() as unit:
+        other = Fault("tls.old", "TLS 1.0 is accepted", "high", "seen", "Mend it.", "port 443")
+        findings.record_faults(unit, scan_of(unit), [fault(1), fault(2), other])
+        unit.commit()
+    with tenant.unit() as unit:
+        for words, number in (("POLICY", 2), ("tls accepted", 1), ("no rule-2", 1), ("tls policy", 0), ("%", 0)):
+            assert findings.list_findings(unit, search=words, counted=True).count == number, words
+        first = findings.list_findings(unit, search="policy", size=1)
+        assert len(findings.list_findings(unit, search="policy", size=1, cursor=first.next_cursor).rows) == 1
+        with pytest.raises(MalformedRequest):
+            findings.list_findings(unit, search="tls", cursor=first.next_cursor)
 
 
 def test_a_scan_with_many_faults_is_kept_in_few_statements(tenant: Made) -> None:
