@@ -1,4 +1,4 @@
-"""The overview and the lists of findings of a tenant with a million of them, beside other tenants and against a small one.
+"""Overview and lists of findings in a tenant with a million of them, beside other tenants and against a small one.
 
 `FINDINGS=100000 python -m tests.benchmarks findings` takes fewer.
 """
@@ -44,7 +44,7 @@ SCANS = """
 INSERT INTO shared.scans (tenant_id, id, workspace_id, engagement_id, asset_id, tool, status, workflow_id, requested_by,
                           requested_kind, created_at, started_at, finished_at, finding_count)
 SELECT a.tenant_id, gen_random_uuid(), a.workspace_id, e.id, a.id, 'posture',
-       CASE WHEN hashtext(a.code || n) % 20 = 0 THEN 'failed' ELSE 'done' END, 'w', 'x', 'user',
+       CASE WHEN hashtext(a.code || n) %% 20 = 0 THEN 'failed' ELSE 'done' END, 'w', 'x', 'user',
        now() - n * interval '5 days' - random() * interval '4 days', now(), now(), 10
 FROM shared.assets a JOIN shared.engagements e ON e.tenant_id = a.tenant_id, generate_series(0, 1) n
 WHERE a.tenant_id = %(tenant)s"""
@@ -54,9 +54,11 @@ INSERT INTO shared.findings (tenant_id, id, workspace_id, asset_id, fingerprint,
 SELECT %(tenant)s, (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7'
                     || substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid,
        %(tenant)s, a.id, md5(n::text), 'rule-' || n %% 30, 'Something amiss ' || n %% 30,
-       (ARRAY['critical', 'high', 'medium', 'low', 'info'])[width_bucket(hashtext('s' || n) & 1023, ARRAY[0, 8, 80, 400, 750])],
+       (ARRAY['critical', 'high', 'medium', 'low', 'info'])
+           [width_bucket(hashtext('s' || n) & 1023, ARRAY[0, 8, 80, 400, 750])],
        693, '/path/' || n, repeat('seen ', 30), repeat('Mend it. ', 12),
-       (ARRAY['open', 'resolved', 'accepted', 'false_positive'])[width_bucket(hashtext('t' || n) & 1023, ARRAY[0, 600, 900, 1000])],
+       (ARRAY['open', 'resolved', 'accepted', 'false_positive'])
+           [width_bucket(hashtext('t' || n) & 1023, ARRAY[0, 600, 900, 1000])],
        at, least(at + interval '20 days', now()), a.scan, a.scan
 FROM (SELECT n, now() - (%(number)s - n) * (interval '365 days' / %(number)s) AS at
       FROM generate_series(1, %(number)s) n) f
@@ -106,7 +108,7 @@ def _made(units: Units) -> Made:
 
 def _fill(outside: "psycopg.Connection[Any]", tenant: UUID, number: int) -> None:
     given = {"tenant": tenant, "number": number, "assets": min(max(number // 100, 4), 500)}
-    for statement in (ASSETS, ENGAGEMENT, SCANS.replace("% 20", "%% 20"), FINDINGS, CALLS):
+    for statement in (ASSETS, ENGAGEMENT, SCANS, FINDINGS, CALLS):
         outside.execute(statement.encode(), given)
 
 
