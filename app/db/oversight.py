@@ -10,6 +10,8 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+NIL = UUID(int=0)
+
 
 @dataclass(frozen=True, slots=True)
 class TenantRow:
@@ -236,11 +238,9 @@ def tenants(
     session: Session, wanted: TenantSearch, *, after: tuple[str, UUID] | None = None, most: int = 50
 ) -> list[TenantRow]:
     """Return tenants by name; `after` is the last one already shown."""
-    name, last_id = after or (None, None)
+    name, last_id = after or ("", NIL)
     rows = session.execute(
-        text(
-            "SELECT * FROM auth.staff_tenants(:words, :plan, :status, :level, :risky, :ending, NULL, :name, :id, :most)"
-        ),
+        text("SELECT * FROM auth.staff_tenants(:words, :plan, :status, :level, :risky, :ending, :name, :id, :most)"),
         {**_filters(wanted), "name": name, "id": last_id, "most": most},
     )
     return [TenantRow(**row._mapping) for row in rows]
@@ -265,7 +265,7 @@ def _filters(wanted: TenantSearch) -> dict[str, Any]:
 
 def tenant(session: Session, tenant_id: UUID) -> TenantRow | None:
     """Return the tenant."""
-    call = text("SELECT * FROM auth.staff_tenants('', '', '', '', false, NULL, :tenant, NULL, NULL, 1)")
+    call = text("SELECT * FROM auth.staff_tenant(:tenant)")
     row = session.execute(call, {"tenant": tenant_id}).one_or_none()
     return None if row is None else TenantRow(**row._mapping)
 

@@ -21,6 +21,7 @@ from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES
 from app.services.staff import Wish
 from app.services.standings import other_plans, standing_of
 from app.serving.forms import Form
+from app.serving.live import live
 from app.serving.requests import origin
 from app.serving.words import CAP
 from app.tenancy.placements import Isolation
@@ -78,20 +79,29 @@ def index(door: Doorway) -> str:
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>")
 def show(door: Doorway, tenant_id: UUID) -> str:
+    return render_template("platform/tenant.html", **_told(door, tenant_id))
+
+
+@staff_page(blueprint, "/tenants/<uuid:tenant_id>/live")
+def follow(door: Doorway, tenant_id: UUID) -> Response:
+    """Answer the page's content again while an order waits."""
+    return live("platform/_tenant.html", **_told(door, tenant_id))
+
+
+def _told(door: Doorway, tenant_id: UUID) -> dict[str, Any]:
     row = find_tenant(door, tenant_id)
     history = oversight.log(door.session, EventSearch(tenant_id), most=RECENT)
-    return render_template(
-        "platform/tenant.html",
-        row=row,
-        acts={name: act for name, act in ACTS.items() if row.status in act.statuses},
-        waiting=[event for event in history if event.waiting],
-        history=history,
-        more=url_for("records.log", tenant=tenant_id) if len(history) == RECENT else None,
-        standing=standing_of(oversight.usage(door.session, tenant_id)),
-        requests=oversight.requests(door.session, tenant_id=tenant_id),
-        overrides=oversight.overrides(door.session, tenant_id),
-        figures=FIGURES,
-    )
+    return {
+        "row": row,
+        "acts": {name: act for name, act in ACTS.items() if row.status in act.statuses},
+        "waiting": [event for event in history if event.waiting],
+        "history": history,
+        "more": url_for("records.log", tenant=tenant_id) if len(history) == RECENT else None,
+        "standing": standing_of(oversight.usage(door.session, tenant_id)),
+        "requests": oversight.requests(door.session, tenant_id=tenant_id),
+        "overrides": oversight.overrides(door.session, tenant_id),
+        "figures": FIGURES,
+    }
 
 
 @staff_page(blueprint, f"/tenants/<uuid:tenant_id>/<{NAMES}:name>")

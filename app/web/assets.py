@@ -16,10 +16,10 @@ from app.models.assets import Asset
 from app.scanners.ownership import challenge_name, challenge_url, challenge_value
 from app.services import assets, digests, findings, proofs, scans
 from app.serving.forms import Form
+from app.serving.live import live
 from app.serving.runtimes import runtime
 from app.web import workspace_choices
 from app.web.listings import ROWS, id_given, listing
-from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows
 

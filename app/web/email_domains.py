@@ -15,7 +15,7 @@ from app.models.connections import EmailDomain
 from app.scanners.ownership import challenge_name, challenge_value
 from app.services import email_domains
 from app.serving.forms import Form
-from app.web.live import live
+from app.serving.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("email_domains", __name__)

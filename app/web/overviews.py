@@ -13,12 +13,12 @@ from app.services import attentions, digests, finding_counts, quota_summaries, s
 from app.services.access import may
 from app.services.digests import Overview
 from app.services.finding_counts import SEVERITIES, Trend
+from app.serving.live import live
 from app.serving.probes import temporal_answers
 from app.serving.runtimes import runtime
 from app.web.attentions import attention_rows
 from app.web.charts import Bar, Chart, Series
 from app.web.listings import id_given
-from app.web.live import live
 from app.web.plans import quota_row
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scans import scan_rows

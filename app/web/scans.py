@@ -19,8 +19,8 @@ from app.services import admissions, assets, digests, findings, scans
 from app.services.plans import Rate
 from app.serving.forms import Form
 from app.serving.limits import limit_action
+from app.serving.live import live
 from app.web.listings import ROWS, id_given, listing
-from app.web.live import live
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.scan_steps import steps_of
 from app.web.workspace_choices import offered

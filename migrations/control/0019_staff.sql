@@ -152,48 +152,50 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT count(*) FRO
 
 -- Tenants by more filters, with what they use.
 
-DROP FUNCTION auth.staff_tenants(text, text, text, uuid, text, uuid, integer);
-CREATE FUNCTION auth.staff_tenants(words text, of_plan text, of_status text, of_level text, risky boolean,
-    ending interval, of_id uuid, after_name text, after_id uuid, most integer,
-    OUT tenant_id uuid, OUT slug text, OUT name text, OUT plan text, OUT status text, OUT status_reason text, OUT level text,
-    OUT created_at timestamptz, OUT trial_ends_at timestamptz, OUT deleted_at timestamptz, OUT purge_at timestamptz,
-    OUT members bigint, OUT api_keys bigint, OUT scans_queued bigint, OUT scans_running bigint, OUT effects bigint,
-    OUT oldest_effect timestamptz, OUT percent integer, OUT quota text, OUT at_risk boolean, OUT counted_at timestamptz,
-    OUT active_at timestamptz)
-RETURNS SETOF record LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+CREATE VIEW auth.tenant_rows AS
     SELECT t.tenant_id, t.slug, t.name, t.plan, t.status, t.status_reason, t.level, t.created_at, t.trial_ends_at,
            t.deleted_at, t.purge_at,
-           (SELECT count(*) FROM auth.memberships m WHERE m.tenant_id = t.tenant_id),
+           (SELECT count(*) FROM auth.memberships m WHERE m.tenant_id = t.tenant_id) AS members,
            (SELECT count(*) FROM auth.api_keys k WHERE k.tenant_id = t.tenant_id AND k.revoked_at IS NULL
-                AND (k.expires_at IS NULL OR k.expires_at > now())),
-           (SELECT count(*) FROM auth.open_scans s WHERE s.tenant_id = t.tenant_id AND s.status = 'queued'),
-           (SELECT count(*) FROM auth.open_scans s WHERE s.tenant_id = t.tenant_id AND s.status = 'running'),
-           (SELECT count(*) FROM auth.effects_due d WHERE d.tenant_id = t.tenant_id AND d.due_at <= now()),
-           (SELECT min(d.due_at) FROM auth.effects_due d WHERE d.tenant_id = t.tenant_id AND d.due_at <= now()),
-           u.percent, u.quota, coalesce(u.at_risk, false), u.at,
+                AND (k.expires_at IS NULL OR k.expires_at > now())) AS api_keys,
+           (SELECT count(*) FROM auth.open_scans s WHERE s.tenant_id = t.tenant_id AND s.status = 'queued') AS scans_queued,
+           (SELECT count(*) FROM auth.open_scans s WHERE s.tenant_id = t.tenant_id AND s.status = 'running') AS scans_running,
+           (SELECT count(*) FROM auth.effects_due d WHERE d.tenant_id = t.tenant_id AND d.due_at <= now()) AS effects,
+           (SELECT min(d.due_at) FROM auth.effects_due d WHERE d.tenant_id = t.tenant_id AND d.due_at <= now()) AS oldest_effect,
+           u.percent, u.quota, coalesce(u.at_risk, false) AS at_risk, u.at AS counted_at,
            greatest(u.touched_at, (SELECT max(m.used_at) FROM auth.memberships m WHERE m.tenant_id = t.tenant_id),
-                    (SELECT max(k.last_at) FROM auth.key_scope_uses k WHERE k.tenant_id = t.tenant_id))
-    FROM auth.tenants t LEFT JOIN auth.tenant_usage u ON u.tenant_id = t.tenant_id
-    WHERE (of_id IS NULL OR t.tenant_id = of_id)
-      AND (words = '' OR strpos(lower(t.name), lower(words)) > 0 OR strpos(t.slug, lower(words)) > 0
-           OR t.tenant_id::text = lower(words))
-      AND (of_plan = '' OR t.plan = of_plan) AND (of_status = '' OR t.status = of_status)
-      AND (of_level = '' OR t.level = of_level) AND (NOT risky OR u.at_risk)
-      AND (ending IS NULL OR (t.status = 'trial' AND t.trial_ends_at <= now() + ending))
-      AND (after_name IS NULL OR (t.name, t.tenant_id) > (after_name, after_id))
-    ORDER BY t.name, t.tenant_id LIMIT most $$;
+                    (SELECT max(k.last_at) FROM auth.key_scope_uses k WHERE k.tenant_id = t.tenant_id)) AS active_at
+    FROM auth.tenants t LEFT JOIN auth.tenant_usage u ON u.tenant_id = t.tenant_id;
+
+CREATE FUNCTION auth.staff_tenant(wanted uuid) RETURNS SETOF auth.tenant_rows LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.* FROM auth.tenant_rows r WHERE r.tenant_id = wanted $$;
+
+-- The empty name and the nil id come before all others, so that a page begins where the index says.
+DROP FUNCTION auth.staff_tenants(text, text, text, uuid, text, uuid, integer);
+CREATE FUNCTION auth.staff_tenants(words text, of_plan text, of_status text, of_level text, risky boolean,
+    ending interval, after_name text, after_id uuid, most integer)
+RETURNS SETOF auth.tenant_rows LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.* FROM auth.tenant_rows r
+    WHERE (words = '' OR strpos(lower(r.name), lower(words)) > 0 OR strpos(r.slug, lower(words)) > 0
+           OR r.tenant_id::text = lower(words))
+      AND (of_plan = '' OR r.plan = of_plan) AND (of_status = '' OR r.status = of_status)
+      AND (of_level = '' OR r.level = of_level) AND (NOT risky OR r.at_risk)
+      AND (ending IS NULL OR (r.status = 'trial' AND r.trial_ends_at <= now() + ending))
+      AND (r.name, r.tenant_id) > (after_name, after_id)
+    ORDER BY r.name, r.tenant_id LIMIT most $$;
 
 -- How many there are of them, counted to `most`.
 CREATE FUNCTION auth.staff_count(words text, of_plan text, of_status text, of_level text, risky boolean, ending interval,
     most integer)
 RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT count(*) FROM (
-        SELECT FROM auth.tenants t LEFT JOIN auth.tenant_usage u ON u.tenant_id = t.tenant_id
-        WHERE (words = '' OR strpos(lower(t.name), lower(words)) > 0 OR strpos(t.slug, lower(words)) > 0
-               OR t.tenant_id::text = lower(words))
-          AND (of_plan = '' OR t.plan = of_plan) AND (of_status = '' OR t.status = of_status)
-          AND (of_level = '' OR t.level = of_level) AND (NOT risky OR u.at_risk)
-          AND (ending IS NULL OR (t.status = 'trial' AND t.trial_ends_at <= now() + ending))
+        SELECT FROM auth.tenant_rows r
+        WHERE (words = '' OR strpos(lower(r.name), lower(words)) > 0 OR strpos(r.slug, lower(words)) > 0
+               OR r.tenant_id::text = lower(words))
+          AND (of_plan = '' OR r.plan = of_plan) AND (of_status = '' OR r.status = of_status)
+          AND (of_level = '' OR r.level = of_level) AND (NOT risky OR r.at_risk)
+          AND (ending IS NULL OR (r.status = 'trial' AND r.trial_ends_at <= now() + ending))
         LIMIT most) found $$;
 
 -- The staff's log by who, what, which tenant and when; what staff do by command is noted with what it was about.
@@ -231,7 +233,7 @@ GRANT EXECUTE ON FUNCTION auth.claim_counts(integer, interval, interval, interva
 GRANT EXECUTE ON FUNCTION auth.staff_usage(uuid), auth.staff_workers(), auth.staff_stuck_effects(integer, interval, uuid, integer),
     auth.staff_stuck_scans(interval, interval, integer), auth.staff_backlog(),
     auth.staff_requests(uuid, timestamptz, uuid, integer), auth.staff_waiting(),
-    auth.staff_tenants(text, text, text, text, boolean, interval, uuid, text, uuid, integer),
+    auth.staff_tenant(uuid), auth.staff_tenants(text, text, text, text, boolean, interval, text, uuid, integer),
     auth.staff_count(text, text, text, text, boolean, interval, integer),
     auth.staff_log(uuid, text, text, timestamptz, timestamptz, timestamptz, uuid, integer), auth.staff_actions(),
     auth.staff_note(uuid, text, text, text, jsonb, text, text, text) TO sentinel_platform;

@@ -176,6 +176,7 @@ FUNCTIONS = {
             "staff_session",
             "staff_stuck_effects",
             "staff_stuck_scans",
+            "staff_tenant",
             "staff_tenants",
             "staff_usage",
             "staff_waiting",

@@ -1,5 +1,6 @@
 """A member of staff in a real browser: from the one-use link to a tenant suspended and resumed."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ from app.core.settings import settings
 from app.db.units import Units
 from app.factory import create_platform_app
 from app.local import ports
+from app.services.censuses import count_tenant
 from app.services.stewards import Steward
 from tests.peers.axe import faults_on
 from tests.peers.browsers import Window, chromium, window
-from tests.peers.staff import invited
+from tests.peers.staff import StaffMember, invited
 from tests.peers.tenants import Made
+from tests.platform.test_commands import NAMED, ask_for_a_plan, run, stuck_effect_of
+from tests.platform.test_tenants import agree_on_texts, use_texts
 
 pytestmark = pytest.mark.browser
 PASSWORD = "four words make one"
@@ -63,7 +67,7 @@ def enrol(seen: Window, address: str, units: Units) -> None:
 def test_suspended_and_resumed(
     browser: Browser, address: str, platform_units: Units, worker_units: Units, tenant: Made
 ) -> None:
-    """Found by its slug, suspended with a reason, carried out, resumed; nothing is refused by the page's policy."""
+    """Found by its slug, suspended with a reason, resumed; the page follows by itself, and its policy refuses nothing."""
     with window(browser) as seen:
         enrol(seen, address, platform_units)
         seen.page.fill("#filter-search", tenant.slug)
@@ -75,23 +79,47 @@ def test_suspended_and_resumed(
             expect(seen.page.locator(".field-error")).to_contain_text("1 to 500 characters")
             seen.page.fill("#reason", "Invoice unpaid")
             seen.page.get_by_role("button", name=f"{verb} the tenant").click()
+            expect(seen.page.get_by_text("is on record since")).to_be_visible()
             while Steward(worker_units).run_once():
                 pass
-            seen.page.reload()
             expect(seen.page.locator(".head-meta")).to_contain_text(status)
         assert [said for said in seen.complaints if "status of 422" not in said] == []
 
 
+def paths_of(member: StaffMember, made: Made, worker_units: Units) -> list[str]:
+    """Return every page of staff, with a tenant that shows what there is to show: all but one order carried out."""
+    agree_on_texts(made, worker_units, 1000)
+    use_texts(made, 950)
+    count_tenant(worker_units, made.id)
+    ask_for_a_plan(made)
+    run("tenants", "resume", str(made.id), *NAMED, "--no-wait")
+    own = f"/tenants/{made.id}"
+    page = member.get(own).text
+    found = [
+        re.search(rf"{own}/{part}", page) for part in ("overrides/[0-9a-f-]{36}/end", "requests/[0-9a-f-]{36}/approval")
+    ]
+    acts = ("", "/plan", "/deletion", "/overrides/new", f"/effects/{stuck_effect_of(made)}/retry")
+    every = ["/tenants", "/tenants?search=nothing-like-it", "/requests", "/log", "/state", *(own + act for act in acts)]
+    return [*every, *(each.group() for each in found if each is not None), "/login"]
+
+
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_every_page_of_staff_passes_axe(
-    browser: Browser, address: str, platform_units: Units, tenant: Made, width: int, theme: str
+    browser: Browser,
+    address: str,
+    platform_units: Units,
+    worker_units: Units,
+    member: StaffMember,
+    tenant: Made,
+    width: int,
+    theme: str,
 ) -> None:
     """Each page fits its window, has targets that a finger meets, and passes axe-core."""
+    paths = paths_of(member, tenant, worker_units)
+    assert len(paths) == 13
     with window(browser, width=width, theme=theme, csp=False) as seen:
         enrol(seen, address, platform_units)
-        acts = ("", "/suspension", "/plan", "/deletion", "/overrides/new")
-        paths = ["/tenants", "/tenants?search=nothing-like-it", "/log", "/state"]
-        for path in [*paths, *(f"/tenants/{tenant.id}{act}" for act in acts), "/login"]:
+        for path in paths:
             seen.page.goto(address + path)
             assert faults_on(seen.page) == [], path
             assert seen.overflow() <= 0, path
