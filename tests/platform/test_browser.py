@@ -67,7 +67,7 @@ def enrol(seen: Window, address: str, units: Units) -> None:
 def test_suspended_and_resumed(
     browser: Browser, address: str, platform_units: Units, worker_units: Units, tenant: Made
 ) -> None:
-    """Found by its slug, suspended with a reason, resumed; the page follows by itself, and its policy refuses nothing."""
+    """Found by its slug, suspended with a reason, resumed; the page follows by itself, its policy refuses nothing."""
     with window(browser) as seen:
         enrol(seen, address, platform_units)
         seen.page.fill("#filter-search", tenant.slug)
