@@ -152,7 +152,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT count(*) FRO
 
 -- Tenants by more filters, with what they use.
 
-CREATE VIEW auth.tenant_rows AS
+CREATE VIEW auth.tenant_rows WITH (security_invoker = true) AS
     SELECT t.tenant_id, t.slug, t.name, t.plan, t.status, t.status_reason, t.level, t.created_at, t.trial_ends_at,
            t.deleted_at, t.purge_at,
            (SELECT count(*) FROM auth.memberships m WHERE m.tenant_id = t.tenant_id) AS members,

@@ -29,6 +29,7 @@ READING = {
     "demonstration": "fills the demonstration's tenant through the services, which record it",
     "keys peppers": "counts",
     "effects list": "lists",
+    "export verify": "reads a file",
     "health": "tells",
     "requests list": "lists",
     "staff list": "lists",
