@@ -32,7 +32,7 @@ def console(
             yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium_path: str) -> Iterator[Browser]:
     """The system's Chromium."""
     with chromium(chromium_path) as started:
