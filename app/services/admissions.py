@@ -72,6 +72,8 @@ def admit_scans(unit: Unit, effect_id: UUID | None = None) -> list[AdmittedScan]
             request_effect(unit, "scan.dispatch", {}, after=TARGET_SPAN / TARGET_MOST)
         if len(oldest) <= room:  # a long line is not gone through at each admission
             quotas.reconcile(unit)
+    if not entitlements(unit).open:
+        return []
     waiting = unit.session.scalars(select(Scan).where(_NOT_BEGUN).order_by(Scan.created_at, Scan.id))
     return [AdmittedScan(scan.id, scan.engagement_id, scan.workflow_id, scan.tool) for scan in waiting]
 
@@ -107,7 +109,7 @@ def _may_be_scanned(unit: Unit, scan: Scan, resting: set[str]) -> bool:
 
 def _concurrent_scans(unit: Unit) -> int:
     allowed = entitlements(unit)
-    if allowed.status not in ("trial", "active"):
+    if not allowed.open:
         return 0
     most = allowed.quotas[Quota.CONCURRENT_SCANS]
     return LARGEST_QUEUE if most is None else most

@@ -13,18 +13,24 @@ from app.outbox.relay import Delivery, Handler, Postponed
 from app.scanners.ownership import check_dns
 from app.services import audit_seals, email_domains, exports, notices, proofs, scans
 from app.services.pictures import scan_picture
+from app.services.plans import entitlements
 from app.tenancy.actors import system_actor
 
 WORKER = system_actor("worker")
 
 
 def proof_checks(units: Units) -> Handler:
-    """Return the handler of `proof.check`: looks outside of any transaction, then writes down what was seen."""
+    """Return the handler of `proof.check`: looks outside of any transaction, then writes down what was seen.
+
+    For a tenant that is closed nobody looks: it is asked for anew when the tenant works again.
+    """
 
     def check(delivery: Delivery) -> None:
         asset_id = UUID(delivery.payload["asset_id"])
         try:
             with units.open(Home.CONTENT, WORKER) as unit:
+                if not entitlements(unit).open:
+                    return
                 proof = proofs.find_proof(unit, asset_id)
                 asset = unit.session.get_one(Asset, (unit.tenant_id, asset_id))
                 token, url, host = proof.token, asset.url, asset.host
@@ -41,12 +47,14 @@ def proof_checks(units: Units) -> Handler:
 
 
 def domain_checks(units: Units) -> Handler:
-    """Return the handler of `domain.check`: looks outside of any transaction, then writes down what was seen."""
+    """Return the handler of `domain.check`: like `proof.check`, for the record of an e-mail domain."""
 
     def check(delivery: Delivery) -> None:
         domain_id = UUID(delivery.payload["domain_id"])
         try:
             with units.open(Home.ACCOUNT, WORKER) as unit:
+                if not entitlements(unit).open:
+                    return
                 found = email_domains.find_domain(unit, domain_id)
                 token, domain = found.token, found.domain
         except NotFound:
@@ -103,9 +111,11 @@ def tenant_stops(units: Units) -> Handler:
     """Return the handler of `tenant.stop`: cancels the scans of a tenant that was closed."""
 
     def stop(_delivery: Delivery) -> None:
-        with units.open(Home.CONTENT, WORKER) as unit:
-            scans.stop_scans(unit)
-            unit.commit()
+        stopped = 1
+        while stopped:
+            with units.open(Home.CONTENT, WORKER) as unit:
+                stopped = scans.stop_scans(unit)
+                unit.commit()
 
     return stop
 

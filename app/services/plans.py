@@ -201,6 +201,11 @@ class Entitlements:
     queue: Queue
     overridden: frozenset[str]
 
+    @property
+    def open(self) -> bool:
+        """Whether the tenant works: it is neither suspended nor deleted."""
+        return self.status in ("trial", "active")
+
 
 def entitled(plan: PlanName, slug: str, status: str, overrides: list[Override]) -> Entitlements:
     """Return what `plan` comes to with `overrides`; one that names nothing known changes nothing."""

@@ -10,10 +10,9 @@ from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, Unavail
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
-from app.db.units import Home, Unit
+from app.db.units import Unit
 from app.models.assets import Asset
 from app.models.scans import Engagement, Scan, ScanStep
-from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
@@ -26,6 +25,7 @@ from app.services.plans import Quota, entitlements
 
 UNPLANNED = "Unplanned scans"
 OVER = frozenset({"done", "failed", "cancelled"})
+STOPPED_AT_ONCE = 200
 
 
 def start_scan(unit: Unit, asset_id: UUID, *, tool: str) -> Scan:
@@ -206,23 +206,30 @@ def _move(unit: Unit, scan_id: UUID, before: tuple[str, ...], after: str, **valu
 
 
 def stop_scans(unit: Unit) -> int:
-    """Cancel every scan that is not over, if the tenant is closed; return how many."""
-    status = unit.at_home(Home.ACCOUNT).session.get_one(Tenant, unit.tenant_id).status
-    if status in ("trial", "active"):
+    """Cancel scans that are not over, those that run first, if the tenant is closed; return how many, 200 at most.
+
+    Under the lock of admission: whatever is accepted or admitted beside it is cancelled, or finds the tenant closed.
+    """
+    if entitlements(unit).open:
         return 0
-    waiting = unit.session.scalars(select(Scan).where(Scan.status.in_(("queued", "running")))).all()
-    for scan in waiting:
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    going = select(Scan).where(Scan.status.in_(("queued", "running"))).order_by(Scan.status.desc(), Scan.created_at)
+    stopped = unit.session.scalars(going.limit(STOPPED_AT_ONCE)).all()
+    for scan in stopped:
         _cancel(unit, scan)
-    return len(waiting)
+    return len(stopped)
 
 
 def claim_scan(unit: Unit, scan_id: UUID) -> Ticket | None:
     """Take the scan from queued to running and return its ticket; None where it was cancelled or is over.
 
-    A scan that is running already (its worker died) is claimed again. Where control is no longer proven, it fails.
-    Raises Unavailable for one that is not admitted, which would run beyond the plan.
+    A scan that is running already (its worker died) is claimed again. Where control is no longer proven, it fails; of a
+    closed tenant it is cancelled. Raises Unavailable for one that is not admitted: it would run beyond the plan.
     """
     scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is not None and not entitlements(unit).open:
+        _cancel(unit, scan)
+        return None
     if scan is not None and scan.status == "queued" and scan.admitted_at is None:
         raise Unavailable("The scan is not admitted yet.")
     if scan is None or not _move(unit, scan_id, ("queued", "running"), "running"):
@@ -259,7 +266,13 @@ def note_step(unit: Unit, scan_id: UUID, name: str) -> None:
 
 
 def complete_scan(unit: Unit, scan_id: UUID, artefact: Artefact) -> None:
-    """Keep what the scan found and end it; a second call, or one after a cancel, changes nothing."""
+    """Keep what the scan found and end it; a second call, or one after a cancel, changes nothing.
+
+    Of a tenant that was closed meanwhile nothing is kept: its scan is cancelled.
+    """
+    if not entitlements(unit).open:
+        _cancel(unit, unit.session.get_one(Scan, (unit.tenant_id, scan_id)))
+        return
     if artefact.failure is not None:
         fail_scan(unit, scan_id, artefact.failure)
         return

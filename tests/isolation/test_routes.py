@@ -192,32 +192,38 @@ class Side:
     ids: dict[str, UUID]
 
 
+def signed_in(app: Flask, address: str, made: Made) -> Person:
+    """Return the tenant's owner at a browser."""
+    person = Person(app, address)
+    person.get("/login")
+    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
+    person.slug = made.slug
+    assert person.get(person.at("/keys/new")).status_code == 200
+    return person
+
+
+def side_of(app: Flask, address: str, made: Made, worker_units: Units) -> Side:
+    """Return the tenant with all that can enter it."""
+    person = signed_in(app, address, made)
+    own_id, secret = issue(made)
+    key_id, _ = issue(made)  # another than the program's own, which goes on working when this one is revoked
+    account_id = make_account(made)
+    program = Program(app.test_client(), address, made, own_id, secret)
+    with made.unit(Home.ACCOUNT) as unit:
+        domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
+        request_id = plan_requests.request_plan(unit, "enterprise").id
+        unit.commit()
+    directory, provisioned = directory_of(made, app.test_client(), address)
+    own = {"key_id": key_id, "account_id": account_id, "domain_id": domain_id, "request_id": request_id}
+    ids = {**stock(made, worker_units).ids, **stock_people(made), **provisioned, **own}
+    return Side(made, person, program, directory, ids)
+
+
 @pytest.fixture
 def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple[Side, Side]:
     """Two tenants."""
     address = settings().base_url.replace("http://", "https://")
-
-    def side() -> Side:
-        made = tenants()
-        person = Person(app, address)
-        person.get("/login")
-        assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-        person.slug = made.slug
-        assert person.get(person.at("/keys/new")).status_code == 200
-        own_id, secret = issue(made)
-        key_id, _ = issue(made)  # another than the program's own, which goes on working when this one is revoked
-        account_id = make_account(made)
-        program = Program(app.test_client(), address, made, own_id, secret)
-        with made.unit(Home.ACCOUNT) as unit:
-            domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
-            request_id = plan_requests.request_plan(unit, "enterprise").id
-            unit.commit()
-        directory, provisioned = directory_of(made, app.test_client(), address)
-        own = {"key_id": key_id, "account_id": account_id, "domain_id": domain_id, "request_id": request_id}
-        ids = {**stock(made, worker_units).ids, **stock_people(made), **provisioned, **own}
-        return Side(made, person, program, directory, ids)
-
-    return side(), side()
+    return side_of(app, address, tenants(), worker_units), side_of(app, address, tenants(), worker_units)
 
 
 def every_rule(app: Flask) -> list[Rule]:
@@ -237,14 +243,14 @@ def with_id(app: Flask) -> list[Rule]:
     return [rule for rule in every_rule(app) if rule.arguments & TABLES.keys()]
 
 
-def address(rule: Rule, slug: str, ids: dict[str, Any]) -> str:
-    """Return a route's address with its places filled in."""
+def path_of(rule: Rule, slug: str, ids: dict[str, Any]) -> str:
+    """Return a route's path with its places filled in."""
     return PLACE.sub(lambda place: str({"slug": slug, **OF_NO_TENANT, **ids}[place.group(1)]), rule.rule)
 
 
 def ask(side: Side, rule: Rule, method: str, slug: str, ids: dict[str, Any]) -> TestResponse:
     """Ask a route as the side's person or program, with the ids given."""
-    path = address(rule, slug, ids)
+    path = path_of(rule, slug, ids)
     if path.startswith("/t/"):
         return side.person.get(path) if method == "GET" else side.person.post(path, dict(FORM))
     if path.startswith("/scim/"):
@@ -384,7 +390,7 @@ def test_without_a_scim_token_nothing_is_told(app: Flask, sides: tuple[Side, Sid
     for rule in every_rule(app):
         if not getattr(app.view_functions[rule.endpoint], "scim", False) or rule.endpoint in PUBLIC:
             continue
-        path = address(rule, a.made.slug, a.ids)
+        path = path_of(rule, a.made.slug, a.ids)
         for method in methods(rule):
             asked += 1
             for secret in ("", altered(a.directory.secret), a.program.secret):
@@ -403,7 +409,7 @@ def test_a_form_without_its_token_is_refused(app: Flask, sides: tuple[Side, Side
         view = app.view_functions[rule.endpoint]
         if "POST" not in methods(rule) or getattr(view, "keyed", False) or getattr(view, "scim", False):
             continue
-        path = address(rule, a.made.slug, a.ids)
+        path = path_of(rule, a.made.slug, a.ids)
         for token in ("", b.person.token):
             answer = a.person.post(path, {"csrf_token": token, **FORM})
             refused = 415 if hasattr(view, "operation") else 400  # JSON takes no form at all

@@ -95,6 +95,21 @@ def test_a_new_person_comes_in_as_a_member_with_the_default_role(company: Compan
     assert company.role_of("ada") == "viewer"
 
 
+def test_a_suspended_tenants_provider_opens_nothing(company: Company) -> None:
+    """Neither the way there nor the way back of somebody who had left before: nobody joins, nobody is signed in."""
+    person, late = company.newcomer(), company.newcomer()
+    email = f"ada@{company.domain}"
+    back = company.peer.sign_in(depart(person, email), f"sub-{company.domain}", email)
+    with company.made.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(Tenant, company.made.id).status = "suspended"
+        unit.commit()
+    assert person.get(back).status_code == 403
+    assert person.get(f"/t/{company.made.slug}/").location.startswith("/login")
+    late.get("/sso")
+    assert late.post("/sso", {"email": email}).status_code in (404, 422)
+    assert [row.email for row in company.members()] == [company.made.email]
+
+
 def test_the_same_subject_comes_in_as_the_same_person_under_another_address(company: Company) -> None:
     """The subject counts, not the address: a renamed person stays who they are, and no second account is made."""
     company.arrive()
