@@ -42,6 +42,7 @@ class KeySummary(Told):
     name: str
     hint: str
     state: str = Field(description="active, expired or revoked")
+    beyond_plan: bool = Field(description="the plan has no room for it: it reads only")
     scopes: list[str]
     networks: list[str]
     calls_per_minute: int | None
@@ -135,6 +136,7 @@ def _told(unit: Unit, keys: Sequence[ApiKey]) -> list[KeySummary]:
             name=key.name,
             hint=secrets[key.id].hint,
             state=state_of(key.revoked_at, key.expires_at, unit.now()),
+            beyond_plan=key.beyond_plan,
             scopes=key.scopes,
             networks=key.networks,
             calls_per_minute=key.calls_per_minute,

@@ -36,6 +36,7 @@ class UserView(Told):
     email: str
     name: str
     role: RoleName
+    beyond_plan: bool = Field(description="The plan has no seat for them: they read only")
     created_at: Moment = Field(description="Since when a member, UTC, RFC 3339")
 
 
@@ -54,7 +55,10 @@ class RemovalView(Told):
 
 def _told(member: Membership) -> UserView:
     return UserView.model_validate(
-        {"id": member.user_id, **{name: getattr(member, name) for name in ("email", "name", "role", "created_at")}}
+        {
+            "id": member.user_id,
+            **{name: getattr(member, name) for name in ("email", "name", "role", "beyond_plan", "created_at")},
+        }
     )
 
 

@@ -57,6 +57,7 @@ class WorkspaceView(Told):
     created_at: Moment
     created_by: str
     archived_at: Moment | None
+    beyond_plan: bool = Field(description="the plan has no room for it: it can be read, not changed")
 
 
 class WorkspaceDetail(WorkspaceView):
@@ -77,6 +78,7 @@ def _view(row: Workspace) -> WorkspaceView:
         created_at=row.created_at,
         created_by=row.created_by,
         archived_at=row.archived_at,
+        beyond_plan=row.beyond_plan,
     )
 
 

@@ -71,10 +71,11 @@ def read_only(actor: Actor, quota: Quota, *, owner: bool = False) -> Actor:
     return replace(actor, permissions=kept, withheld=actor.permissions - kept, beyond=str(quota))
 
 
-def settle(unit: Unit, *which: Quota) -> None:
+def settle(unit: Unit, *which: Quota) -> bool:
     """Write anew which rows are beyond the plan, of all quotas or of those named; what changed is one audit row.
 
-    Call it after what may have changed it: another plan or figure, or a row less. Nobody adds one until the commit.
+    Returns whether any became read-only by it. Call it after what may have changed it: another plan or figure, or a row
+    less. Nobody adds one until the commit.
     """
     account = unit.at_home(Home.ACCOUNT)
     account.session.flush()
@@ -95,6 +96,7 @@ def settle(unit: Unit, *which: Quota) -> None:
             before[f"read_only_{quota}"] = _written(back)
     if before or after:
         audit.record(account, "plan.settle", "tenant", unit.tenant_id, before=before or None, after=after or None)
+    return bool(after)
 
 
 def _written(labels: Sequence[str]) -> list[str]:

@@ -69,7 +69,8 @@ def change_plan(unit: Unit, plan: str, reason: str) -> Tenant:
     status = "active" if tenant.status == "trial" else tenant.status
     why = checked_reason(reason)
     _move(unit, tenant, "tenant.change-plan", why=why, plan=plan, status=status, trial_ends_at=None)
-    excess.settle(unit)
+    if excess.settle(unit):
+        reminders.tell_of_excess(unit, f"{tenant.name} is on the plan {plan_of(plan_named(plan)).name} now: {why}")
     plan_requests.answer_waiting(unit, why)
     return tenant
 

@@ -14,7 +14,7 @@ from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.plans import PlanOverride
 from app.outbox.requests import request_effect
-from app.services import audit, excess
+from app.services import audit, excess, reminders
 from app.services.access import require
 from app.services.plans import Feature, Quota, Rate
 from app.tenancy.actors import ActorKind
@@ -107,7 +107,8 @@ def expire_override(unit: Unit, override_id: UUID) -> bool:
 
 def _hold(unit: Unit, changed: PlanOverride) -> None:
     """Have what was changed hold from this commit on, for scans that wait as well."""
-    excess.settle(unit)
+    if excess.settle(unit):
+        reminders.tell_of_excess(unit, "What was agreed on in place of a figure of the plan has changed.")
     if changed.name == Quota.CONCURRENT_SCANS:
         request_effect(unit, "scan.dispatch", {})
 

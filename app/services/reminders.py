@@ -1,4 +1,4 @@
-"""Mail to the owners about a trial: 7, 3 and 1 days before its end and at the end, each with its mark in one commit."""
+"""Mail to the owners before and at the end of a trial, and when something became read-only: with what it tells of."""
 
 from datetime import datetime, timedelta
 
@@ -49,9 +49,7 @@ def _tell_of_coming_end(unit: Unit, tenant: Tenant, ends_at: datetime) -> None:
     ]
     beyond = excess.foresee(unit, PlanName.FREE)
     if beyond:
-        told = "; ".join(
-            f"{QUOTA_NAMES[quota].lower()}: {used:,} used, {limit:,} allowed" for quota, used, limit in beyond
-        )
+        told = "; ".join(f"{QUOTA_NAMES[quota]}: {used:,} used, {limit:,} allowed" for quota, used, limit in beyond)
         lines.append(f"What Free has no room for becomes read-only: {told}.")
     if lost := plan_requests.lost_with(entitlements(unit), PlanName.FREE):
         lines.append("Free does not include: " + ", ".join(lost) + ".")
@@ -70,11 +68,22 @@ def _when(left: timedelta) -> str:
 def tell_of_end(unit: Unit, tenant: Tenant) -> None:
     """Tell the owners that the trial is over, and what is read-only now: part of ending it."""
     lines = [f"The trial for {tenant.name} is over: the tenant is on the plan Free. Nothing was deleted."]
+    beyond = _beyond(unit) or ["All people, keys and workspaces that are there fit into it."]
+    notices.tell_owners(unit, f"{tenant.name}: the trial is over", [*lines, *beyond], f"/t/{tenant.slug}/plan")
+
+
+def tell_of_excess(unit: Unit, what: str) -> None:
+    """Tell the owners what is read-only now, and by `what` (a sentence): part of what made it so."""
+    tenant = unit.session.get_one(Tenant, unit.tenant_id)
+    lines = [f"{what} Nothing was deleted.", *_beyond(unit)]
+    notices.tell_owners(unit, f"{tenant.name}: some of it is read-only now", lines, f"/t/{tenant.slug}/plan")
+
+
+def _beyond(unit: Unit) -> list[str]:
+    lines = []
     for quota, names, count in excess.names_beyond(unit, NAMED):
         more = f" and {count - len(names):,} more" if count > len(names) else ""
-        lines.append(f"Read-only now, {QUOTA_NAMES[quota].lower()}: {', '.join(names)}{more}.")
-    if len(lines) == 1:
-        lines.append("All people, keys and workspaces that are there fit into it.")
-    else:
+        lines.append(f"Read-only now, {QUOTA_NAMES[quota]}: {', '.join(names)}{more}.")
+    if lines:
         lines.append("With a larger plan, or once others are given up, they are as before.")
-    notices.tell_owners(unit, f"{tenant.name}: the trial is over", lines, f"/t/{tenant.slug}/plan")
+    return lines

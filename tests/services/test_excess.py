@@ -30,6 +30,7 @@ from app.services.plans import PlanName, Quota
 from app.services.stewards import Steward
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
+from tests.peers.letters import Letters, text_of
 from tests.peers.members import make_member, user_of
 from tests.peers.programs import issue
 from tests.peers.tenants import ORIGIN, Made
@@ -68,7 +69,9 @@ def by_key(made: Made, secret: str) -> Actor:
         return entrances.by_key(door, found).actor
 
 
-def test_a_downgrade_makes_read_only_what_it_has_no_room_for(tenant: Made, worker_units: Units) -> None:
+def test_a_downgrade_makes_read_only_what_it_has_no_room_for(
+    tenant: Made, worker_units: Units, letters: Letters
+) -> None:
     """Owners and the oldest stay; the others read, change nothing and are told why; all is listed and on record."""
     first, second = make_member(tenant, Role.ADMIN), make_member(tenant, Role.ADMIN)
     secrets = [issue(tenant, "tenant:scans:read", "tenant:assets:write", name=f"Key {n}")[1] for n in range(6)]
@@ -110,6 +113,9 @@ def test_a_downgrade_makes_read_only_what_it_has_no_room_for(tenant: Made, worke
             "read_only_seats": sorted([first.email, second.email]),
             "read_only_workspaces": ["Place 2"],
         }
+
+    told = text_of(letters.last(tenant.email))
+    assert "is on the plan Free now: agreed by telephone" in told and "Read-only now, API keys: Key 5." in told
 
     change_plan(tenant, worker_units, "professional")
     assert beyond(tenant) == {}

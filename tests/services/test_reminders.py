@@ -64,7 +64,7 @@ def test_each_reminder_goes_out_once(tenant: Made, worker_units: Units, letters:
         assert told(letters, tenant) == expected
     message = letters.last(tenant.email)
     for words in (text_of(message), message.get_body(("html",)).get_content()):  # type: ignore[union-attr]
-        assert "seats: 2 used, 1 allowed" in words and "api keys: 6 used, 5 allowed" in words
+        assert "Seats: 2 used, 1 allowed" in words and "API keys: 6 used, 5 allowed" in words
         assert f"/t/{tenant.slug}/plan/comparison" in words
     ends_in(tenant, timedelta(seconds=-1))
     assert steward.remind_trials() == 0
@@ -72,7 +72,7 @@ def test_each_reminder_goes_out_once(tenant: Made, worker_units: Units, letters:
     steward.end_trials(), steward.remind_trials()
     assert told(letters, tenant) == [*expected, "Acme: the trial is over"]
     words = text_of(letters.last(tenant.email))
-    assert "Read-only now, api keys: Key 5." in words and "Nothing was deleted" in words
+    assert "Read-only now, API keys: Key 5." in words and "Nothing was deleted" in words
     with tenant.unit(Home.ACCOUNT) as unit:
         actions = [event.action for event in audit.list_events(unit).rows]
         assert actions.count("tenant.remind-trial") == 3 and actions.count("tenant.end-trial") == 1

@@ -174,7 +174,7 @@ def test_the_last_week_of_a_trial_says_what_free_has_no_room_for(owner: Person, 
         unit.session.get_one(Tenant, tenant.id).trial_ends_at = unit.now() + timedelta(days=4, hours=1)
         unit.commit()
     page = owner.get(owner.at("/assets")).text
-    assert "in 5 days" in page and "seats 2 of 1" in page and f"/t/{tenant.slug}/plan/comparison" in page
+    assert "in 5 days" in page and "Seats 2 of 1" in page and f"/t/{tenant.slug}/plan/comparison" in page
 
 
 @pytest.mark.parametrize("plan", ["professional", "pro", "gold"])
