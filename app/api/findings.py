@@ -1,5 +1,6 @@
 """Findings for programs: list, show, triage."""
 
+import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from app.api.shapes import Asked, Day, Listing, Moment, Paging, Told
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.findings import Finding
-from app.services import findings
+from app.services import finding_counts, findings
 
 blueprint = noun_blueprint("findings", __name__)
 Severity = Literal["critical", "high", "medium", "low", "info"]
@@ -74,6 +75,44 @@ def index(unit: Unit, query: FindingQuery) -> FindingPage:
         size=query.limit,
     )
     return FindingPage(items=[FindingView.model_validate(row) for row in page.rows], next_cursor=page.next_cursor)
+
+
+class TrendQuery(Asked):
+    """How many days, up to today, and of which workspace."""
+
+    days: int = Field(30, ge=8, le=366)
+    workspace_id: UUID | None = None
+
+
+class LevelsView(Told):
+    """A number of findings for each severity."""
+
+    critical: int
+    high: int
+    medium: int
+    low: int
+    info: int
+
+
+class OpenDayView(LevelsView):
+    """What was open at the end of a UTC day; today's is what is open now."""
+
+    date: datetime.date
+
+
+class TrendView(Told):
+    """Open findings by severity over time, oldest day first, and how many more (or fewer) than a week ago."""
+
+    days: list[OpenDayView]
+    changes: LevelsView
+
+
+@resource(blueprint, "GET", "/findings/trend", Permission.FINDINGS_READ, query=TrendQuery, answer=TrendView)
+def trend(unit: Unit, query: TrendQuery) -> TrendView:
+    """Show how many findings were open at the end of each day."""
+    seen = finding_counts.open_by_day(unit, days=query.days, workspace_id=query.workspace_id)
+    days = [OpenDayView(date=day, **levels) for day, levels in seen.days]
+    return TrendView(days=days, changes=LevelsView(**seen.changes))
 
 
 @resource(blueprint, "GET", "/findings/<finding_id>", Permission.FINDINGS_READ, answer=FindingView, tagged=True)

@@ -177,7 +177,11 @@ def _invalid(kind: type[FlaskForm]) -> FlaskForm:
 
 
 def error(status: int, title: str, detail: str = "") -> dict[str, Any]:
-    return {"error": Row(status=status, title=title, detail=detail or title), "request_id": s.uid(9), "tenant": None}
+    return {
+        "error": Row(status=status, code="some", title=title, detail=detail or title),
+        "request_id": s.uid(9),
+        "tenant": None,
+    }
 
 
 def _filters(**given: Any) -> dict[str, Any]:
