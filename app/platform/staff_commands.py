@@ -1,5 +1,7 @@
 """The staff by command: `sentinel staff …`, with the platform's login."""
 
+import json
+
 import click
 
 from app.core.settings import settings
@@ -16,13 +18,14 @@ def staff() -> None:
 @staff.command()
 @click.argument("email")
 @named
-def invite(email: str, who: str, reason: str) -> None:
+@json_too
+def invite(email: str, who: str, reason: str, as_json: bool) -> None:
     """Print a one-use link that makes EMAIL a member of staff, or sets their password and factor anew."""
     with door() as opened:
         token = services.invite(opened, email, by=who, reason=reason, origin=HERE)
         opened.commit()
-    base = (settings().platform_base_url or settings().base_url).rstrip("/")
-    click.echo(f"{base}/welcome/{token}")
+    link = f"{(settings().platform_base_url or settings().base_url).rstrip('/')}/welcome/{token}"
+    click.echo(json.dumps({"email": email, "link": link}) if as_json else link)
     click.echo("It works once, within 24 hours.", err=True)
 
 
@@ -38,9 +41,10 @@ def list_staff(as_json: bool) -> None:
 @staff.command()
 @click.argument("email")
 @named
-def disable(email: str, who: str, reason: str) -> None:
+@json_too
+def disable(email: str, who: str, reason: str, as_json: bool) -> None:
     """Let EMAIL in no more, and end their sessions."""
     with door() as opened:
         services.disable(opened, email, by=who, reason=reason, origin=HERE)
         opened.commit()
-    click.echo("disabled")
+    click.echo(json.dumps({"email": email, "outcome": "disabled"}) if as_json else "disabled")

@@ -161,8 +161,8 @@ def test_commands_that_tell(tenant: Made, platform_units: Units) -> None:
 def test_staff_by_command_are_on_record(platform: Flask, platform_units: Units) -> None:
     """Who was invited or disabled, by whom and why, and that the log was taken out; the same commands are Flask's."""
     assert settings().database_platform_url is not None
-    invited = run("staff", "invite", "new@example.com", *NAMED)
-    assert "/welcome/" in invited.output
+    invited = run("staff", "invite", "new@example.com", *NAMED, "--json")
+    assert "/welcome/" in json.loads(invited.stdout)["link"]
     assert run("staff", "invite", "nonsense", *NAMED).exit_code == 1
     assert run("staff", "disable", "nobody@example.com", *NAMED).exit_code == 1
     assert run("staff", "invite", "new@example.com").exit_code == 2  # names nobody
