@@ -3,14 +3,21 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
+import pytest
+
+from app.core.errors import Conflict, PermissionDenied
 from app.db import staff as directory
 from app.db.engines import NOBODY
 from app.db.units import Home, Units
 from app.models.accounts import AccountEffect
 from app.services.checkups import TRIES
+from app.services.effect_retries import retry_effect
 from app.services.stewards import Steward
+from app.tenancy.actors import ActorKind
 from tests.peers.staff import StaffMember
 from tests.peers.tenants import Made
 from tests.platform.test_commands import stuck_effect_of
@@ -40,6 +47,10 @@ def test_what_is_stuck_is_shown_and_tried_again(member: StaffMember, tenant: Mad
         row.done_at = unit.now()
         unit.commit()
     assert member.get(retry).status_code == 404
+    staff = replace(tenant.actor, kind=ActorKind.STAFF)
+    for actor, refusal in ((tenant.actor, PermissionDenied), (staff, Conflict)):
+        with tenant.unit(Home.ACCOUNT, actor) as unit, pytest.raises(refusal):
+            retry_effect(unit, UUID(effect_id), "once more")
 
 
 def test_the_log_by_filters_and_as_a_file(member: StaffMember, tenant: Made) -> None:

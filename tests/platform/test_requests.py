@@ -1,5 +1,7 @@
 """Plans that tenants ask for are seen and decided on at the console."""
 
+from uuid import UUID
+
 import pytest
 
 from app.core.errors import PermissionDenied
@@ -53,9 +55,13 @@ def test_approved_and_declined(member: StaffMember, tenant: Made, worker_units: 
         assert unit.session.get_one(Tenant, tenant.id).plan == "enterprise"
 
 
-def test_an_owner_cannot_decide(tenant: Made) -> None:
-    """Whoever asks does not answer."""
-    request_id = ask(tenant, "enterprise")
+def test_an_owner_cannot_decide_but_withdraw(member: StaffMember, tenant: Made) -> None:
+    """Whoever asks does not answer; what is withdrawn is gone from the console."""
+    request_id = UUID(ask(tenant, "enterprise"))
     with tenant.unit(Home.ACCOUNT) as unit, pytest.raises(PermissionDenied):
-        plan_requests.decide_request(unit, plan_requests.waiting_request(unit).id, approve=True)  # type: ignore[union-attr]
-    assert request_id
+        plan_requests.decide_request(unit, request_id, approve=True)
+    assert str(request_id) in member.get("/requests").text
+    with tenant.unit(Home.ACCOUNT) as unit:
+        plan_requests.withdraw_request(unit, request_id)
+        unit.commit()
+    assert str(request_id) not in member.get("/requests").text

@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from app.db import oversight
 from app.db import staff as directory
 from app.db.engines import NOBODY
 from app.db.units import Home, Units
@@ -46,7 +47,9 @@ def is_due(made: Made, worker_units: Units, fresh: timedelta = timedelta(0)) -> 
         session.close()
 
 
-def test_use_is_counted_and_shown(member: StaffMember, tenant: Made, worker_units: Units) -> None:
+def test_use_is_counted_and_shown(
+    member: StaffMember, tenant: Made, platform_units: Units, worker_units: Units
+) -> None:
     """The largest share stands in the list with its age; above 90 per cent the tenant is at risk."""
     address = f"/tenants?search={tenant.slug}"
     assert "Not counted yet" in member.get(f"/tenants/{tenant.id}").text
@@ -61,6 +64,15 @@ def test_use_is_counted_and_shown(member: StaffMember, tenant: Made, worker_unit
     use_texts(tenant, 1)
     censuses.count_tenant(worker_units, tenant.id)
     assert "At risk" in member.get(f"{address}&risk=1").text
+    with platform_units.identify() as door:
+        counted = oversight.usage(door.session, tenant.id)
+    assert counted is not None
+    assert {key for line in counted.lines for key in line} == {
+        "quota",
+        "used",
+        "limit",
+        "agreed",
+    }  # no name
     page = member.get(f"/tenants/{tenant.id}").text
     assert "As of" in page
     assert re.search(r"Texts checked a month</strong> <span[^>]*>agreed", page)
