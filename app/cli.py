@@ -93,6 +93,10 @@ def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
         sys.exit(2)
     for name, head in verdict.heads.items():
         click.echo(f"{name}: head {head}")
+    for name, number in verdict.begins.items():
+        click.echo(
+            f"{name}: begins after seal {number}: what it and those before it cover was kept long enough, and removed"
+        )
     for name in verdict.unchecked:
         click.echo(f"{name}: the tail is unchecked, since its head was not given: later events may be missing")
     for fault in verdict.faults:

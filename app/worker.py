@@ -28,6 +28,7 @@ from app.scanners import sandbox
 from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import mails
+from app.services.archivists import Archivist
 from app.services.bookkeepers import Bookkeeper
 from app.services.censuses import Census
 from app.services.effects import (
@@ -85,6 +86,7 @@ class WorkerProcess:
         self._mailer: Mailer | None = None
         self._threads = (
             Sealer(self.units, decode_key(given.master_key.get_secret_value())),
+            Archivist(self.units, decode_key(given.master_key.get_secret_value())),
             Sweeper(self.units),
             Steward(self.units),
             Bookkeeper(self.units),

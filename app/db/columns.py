@@ -10,6 +10,10 @@ SEAL_COLUMNS = """
     number bigint NOT NULL, last_transaction bigint NOT NULL, last_id uuid NOT NULL, body text NOT NULL,
     hash bytea NOT NULL, signature bytea NOT NULL, sealed_at timestamptz NOT NULL, UNIQUE (tenant_id, number)
 """
+REMOVAL_COLUMNS = """
+    up_to bigint NOT NULL, body text NOT NULL, signature bytea NOT NULL, removed_at timestamptz NOT NULL,
+    UNIQUE (tenant_id, up_to)
+"""
 OUTBOX_COLUMNS = """
     kind text NOT NULL, payload jsonb NOT NULL, created_at timestamptz NOT NULL, due_at timestamptz NOT NULL,
     attempts integer NOT NULL DEFAULT 0, done_at timestamptz, last_error text

@@ -11,6 +11,7 @@ from typing import Literal
 SETTING = "app.current_tenant"
 CURRENT_TENANT = "nullif(current_setting('app.current_tenant', true), '')::uuid"
 ROLES = ("sentinel_app", "sentinel_worker")
+ARCHIVIST = "sentinel_archivist"
 
 Grant = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 ALL: tuple[Grant, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -32,6 +33,28 @@ def protect(
         f"CREATE POLICY tenant_guard ON {table} AS RESTRICTIVE TO {who} USING ({rule}) WITH CHECK ({rule})",
         f"GRANT {', '.join(grants)} ON {table} TO {who}",
     ]
+
+
+def archived(home: str) -> list[str]:
+    """Return the statements that let the archivist, and no login, delete events of a home's audit log, of one tenant.
+
+    It reads of events only what places them in the order of seals; `home` is the schema.
+    """
+    rule = f"tenant_id = (SELECT {CURRENT_TENANT})"
+    tables = {
+        "audit_events": "SELECT (tenant_id, id, at, transaction), DELETE",
+        "audit_seals": "SELECT (tenant_id, number, last_transaction, last_id)",
+        "audit_removals": "SELECT (tenant_id, up_to)",
+    }
+    statements = [f"GRANT USAGE ON SCHEMA {home} TO {ARCHIVIST}"]
+    for table, rights in tables.items():
+        statements += [
+            f"CREATE POLICY archivist ON {home}.{table} TO {ARCHIVIST} USING ({rule}) WITH CHECK ({rule})",
+            f"CREATE POLICY archivist_guard ON {home}.{table} AS RESTRICTIVE TO {ARCHIVIST} "
+            f"USING ({rule}) WITH CHECK ({rule})",
+            f"GRANT {rights} ON {home}.{table} TO {ARCHIVIST}",
+        ]
+    return statements
 
 
 def tenant_table(table: str, columns: str, *, grants: Iterable[Grant] = ALL) -> list[str]:

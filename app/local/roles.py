@@ -17,6 +17,7 @@ import psycopg
 
 LOGINS = ("sentinel_owner", "sentinel_app", "sentinel_worker", "sentinel_platform")
 DIRECTORY = "sentinel_directory"
+ARCHIVIST = "sentinel_archivist"
 DATABASE = "sentinel"
 
 _PLAIN = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION NOINHERIT"
@@ -35,14 +36,16 @@ def verifier(password: str, iterations: int = 4096) -> str:
 def role_statements(passwords: Mapping[str, str]) -> list[str]:
     """Statements that create or correct the roles; run them in any database."""
     statements = []
-    for role, attributes in [*((login, f"LOGIN {_PLAIN}") for login in LOGINS), (DIRECTORY, f"NOLOGIN {_PLAIN}")]:
+    roles = [(login, f"LOGIN {_PLAIN}") for login in LOGINS]
+    roles += [(nobody, f"NOLOGIN {_PLAIN}") for nobody in (DIRECTORY, ARCHIVIST)]
+    for role, attributes in roles:
         statements.append(
             f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
             f"THEN CREATE ROLE {role}; END IF; END $$"
         )
         password = f" PASSWORD '{verifier(passwords[role])}'" if role in passwords else ""
         statements.append(f"ALTER ROLE {role} {attributes}{password}")
-    statements.append(f"GRANT {DIRECTORY} TO sentinel_owner")
+    statements.append(f"GRANT {DIRECTORY}, {ARCHIVIST} TO sentinel_owner")
     return statements
 
 

@@ -1,6 +1,6 @@
 """Account tables: memberships, API keys, and the trail and outbox of that home."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Text
@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.units import Home
-from app.models.tables import AnswerColumns, AuditColumns, Identified, OutboxColumns, SealColumns, Table
+from app.models.tables import AnswerColumns, AuditColumns, Identified, OutboxColumns, RemovalColumns, SealColumns, Table
 
 
 class Membership(Identified, Table):
@@ -153,6 +153,27 @@ class AccountAuditSeal(SealColumns, Table):
     __tablename__ = "audit_seals"
     __table_args__ = {"schema": "account"}
     home = Home.ACCOUNT
+
+
+class AccountAuditRemoval(RemovalColumns, Table):
+    """A removal of old events from the account home's audit log."""
+
+    __tablename__ = "audit_removals"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+
+class CheckpointRequest(Identified, Table):
+    """An owner who wants the heads of both logs by mail; `heads` are those that were sent last, on that day (UTC)."""
+
+    __tablename__ = "checkpoint_requests"
+    __table_args__ = {"schema": "account"}
+    home = Home.ACCOUNT
+
+    user_id: Mapped[UUID]
+    created_at: Mapped[datetime]
+    sent_on: Mapped[date | None]
+    heads: Mapped[str | None]
 
 
 class AccountKeptAnswer(AnswerColumns, Table):

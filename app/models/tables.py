@@ -67,6 +67,15 @@ class SealColumns(Identified):
     sealed_at: Mapped[datetime]
 
 
+class RemovalColumns(Identified):
+    """That the events under the seals up to a number were removed: the signed statement."""
+
+    up_to: Mapped[int] = mapped_column(BigInteger)
+    body: Mapped[str]
+    signature: Mapped[bytes]
+    removed_at: Mapped[datetime]
+
+
 class AnswerColumns(Identified):
     """What was answered to a request that carried an Idempotency-Key; key and body are kept as keyed hashes."""
 

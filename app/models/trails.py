@@ -1,7 +1,7 @@
 """Content tables that stand beside what they record: audit events, kept answers and outbox."""
 
 from app.db.units import Home
-from app.models.tables import AnswerColumns, AuditColumns, OutboxColumns, SealColumns, Table
+from app.models.tables import AnswerColumns, AuditColumns, OutboxColumns, RemovalColumns, SealColumns, Table
 
 
 class AuditEvent(AuditColumns, Table):
@@ -15,6 +15,13 @@ class AuditSeal(SealColumns, Table):
     """A seal of the content home's audit log."""
 
     __tablename__ = "audit_seals"
+    home = Home.CONTENT
+
+
+class AuditRemoval(RemovalColumns, Table):
+    """A removal of old events from the content home's audit log."""
+
+    __tablename__ = "audit_removals"
     home = Home.CONTENT
 
 

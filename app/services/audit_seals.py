@@ -16,9 +16,9 @@ from app.core import crypto
 from app.core.permissions import Permission
 from app.db import directory
 from app.db.units import Home, Unit, Units
-from app.models.accounts import AccountAuditSeal
-from app.models.tables import AuditColumns, SealColumns
-from app.models.trails import AuditSeal
+from app.models.accounts import AccountAuditRemoval, AccountAuditSeal
+from app.models.tables import AuditColumns, RemovalColumns, SealColumns
+from app.models.trails import AuditRemoval, AuditSeal
 from app.services import merkle
 from app.services.access import require
 from app.services.audit import LOGS
@@ -28,6 +28,10 @@ from app.tenancy.context import tenant_scope
 SEALS: dict[Home, type[AuditSeal] | type[AccountAuditSeal]] = {
     Home.ACCOUNT: AccountAuditSeal,
     Home.CONTENT: AuditSeal,
+}
+REMOVALS: dict[Home, type[AuditRemoval] | type[AccountAuditRemoval]] = {
+    Home.ACCOUNT: AccountAuditRemoval,
+    Home.CONTENT: AuditRemoval,
 }
 MOST_EVENTS = 1_000
 _PURPOSE = b"audit-key"
@@ -71,8 +75,7 @@ def seal_log(unit: Unit, key: Ed25519PrivateKey) -> int:
 
     One sealer at a time has a log; whoever comes second seals nothing. At most 1,000 events are sealed by one call.
     """
-    name = f"audit-seal:{unit.tenant_id}:{unit.home}"
-    if not unit.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))):
+    if not hold_log(unit):
         return 0
     table: type[AuditColumns] = LOGS[unit.home]
     last = _last_seal(unit)
@@ -99,6 +102,12 @@ def seal_log(unit: Unit, key: Ed25519PrivateKey) -> int:
     return len(rows)
 
 
+def hold_log(unit: Unit) -> bool:
+    """Take the unit's log for this transaction; False where another one has it."""
+    name = f"audit-seal:{unit.tenant_id}:{unit.home}"
+    return bool(unit.session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))))
+
+
 def _last_seal(unit: Unit) -> SealColumns | None:
     table: type[SealColumns] = SEALS[unit.home]
     return unit.session.scalar(select(table).order_by(table.number.desc()).limit(1))
@@ -123,6 +132,11 @@ def _statement(unit: Unit, last: SealColumns | None, rows: Sequence[AuditColumns
 def sealed_logs(unit: Unit) -> list[SealedLog]:
     """Return how far each log is sealed. Needs tenant:audit:read."""
     require(unit, Permission.AUDIT_READ)
+    return last_heads(unit)
+
+
+def last_heads(unit: Unit) -> list[SealedLog]:
+    """Return the same to whoever works for the platform."""
     found: list[SealedLog] = []
     for home in SEALS:
         last = _last_seal(unit.at_home(home))
@@ -132,7 +146,10 @@ def sealed_logs(unit: Unit) -> list[SealedLog]:
 
 
 def stream_sealed(units: Units, export: Export) -> Iterator[bytes]:
-    """Yield the whole sealed log, one home after the other: the events of each seal as they were hashed, then it."""
+    """Yield the whole sealed log, one home after the other: the events of each seal as they were hashed, then it.
+
+    Of seals that a removal has reached only they themselves are left; the removal stands after the last of them.
+    """
     for home in SEALS:
         before: SealColumns | None = None
         while True:
@@ -157,6 +174,19 @@ def _sealed_lines(unit: Unit, seal: SealColumns, before: SealColumns | None) -> 
     statement = select(table).where(place <= (seal.last_transaction, seal.last_id))
     if before is not None:
         statement = statement.where(place > (before.last_transaction, before.last_id))
-    rows = unit.session.scalars(statement.order_by(table.transaction, table.id))
-    signed = {"seal": json.loads(seal.body), "signature": base64.b64encode(seal.signature).decode()}
-    return b"".join(canonical(line) + b"\n" for line in [*(as_record(row, unit.home) for row in rows), signed])
+    events = [
+        as_record(row, unit.home) for row in unit.session.scalars(statement.order_by(table.transaction, table.id))
+    ]
+    lines = [{"seal": json.loads(seal.body), "signature": base64.b64encode(seal.signature).decode()}]
+    removal = last_removal(unit)  # after the events are read: one that came meanwhile may have taken some of them
+    if removal is None or removal.up_to < seal.number:
+        lines = [*events, *lines]
+    elif removal.up_to == seal.number:
+        lines.append({"removal": json.loads(removal.body), "signature": base64.b64encode(removal.signature).decode()})
+    return b"".join(canonical(line) + b"\n" for line in lines)
+
+
+def last_removal(unit: Unit) -> RemovalColumns | None:
+    """Return the removal that reaches furthest in the unit's log."""
+    table: type[RemovalColumns] = REMOVALS[unit.home]
+    return unit.session.scalar(select(table).order_by(table.up_to.desc()).limit(1))

@@ -69,14 +69,29 @@ def tell_of_request(unit: Unit, request_id: UUID, status: str) -> None:
         _request(unit, staff, None, f"{tenant.name}: {subject}", [*lines, f"The tenant's id: {tenant.id}"], path)
 
 
+def tell_member(
+    unit: Unit, member: Membership, subject: str, lines: Sequence[str], path: str, *, code: Sequence[str] = ()
+) -> None:
+    """Send one member a notice after the commit; `code` are lines to be copied, `path` the page to look at."""
+    _request(unit, member.email, member.user_id, subject, lines, path, code)
+
+
 def tell_owners(unit: Unit, subject: str, lines: Sequence[str], path: str) -> None:
     """Send each owner a mail, with the commit; `path` is the page that it leads to."""
     for owner in unit.session.scalars(select(Membership).where(Membership.role == Role.OWNER)):
         _request(unit, owner.email, owner.user_id, subject, lines, path)
 
 
-def _request(unit: Unit, recipient: str, user_id: UUID | None, subject: str, lines: Sequence[str], path: str) -> None:
-    facts = {"subject": _one_line(subject), "lines": list(lines), "url": settings().base_url + path}
+def _request(
+    unit: Unit,
+    recipient: str,
+    user_id: UUID | None,
+    subject: str,
+    lines: Sequence[str],
+    path: str,
+    code: Sequence[str] = (),
+) -> None:
+    facts = {"subject": _one_line(subject), "lines": list(lines), "url": settings().base_url + path, "code": list(code)}
     unit.session.execute(
         text("SELECT auth.request_notice(:id, :to, :user, CAST(:facts AS jsonb))"),
         {"id": new_id(), "to": recipient, "user": user_id, "facts": json.dumps(facts)},

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 
-from flask import Response, current_app, render_template, request, url_for
+from flask import Response, current_app, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.tables import AuditColumns
-from app.services import audit, audit_exports, audit_seals
+from app.services import audit, audit_exports, audit_retention, audit_seals, checkpoints
 from app.services.audit import EventFilter
 from app.services.differences import differences
 from app.services.findings import day_bounds
@@ -49,8 +50,14 @@ def event_filter(given: Mapping[str, str]) -> EventFilter:
 def index(unit: Unit) -> str:
     page = audit.list_events(unit, event_filter(request.args), cursor=request.args.get("after"), size=22)
     shown = listing([_shown(row) for row in page.rows], page, FILTERS)
+    account = unit.at_home(Home.ACCOUNT)
     return render_template(
-        "audits/index.html", **shown, choices=_choices(audit.list_choices(unit)), sealed=audit_seals.sealed_logs(unit)
+        "audits/index.html",
+        **shown,
+        choices=_choices(audit.list_choices(unit)),
+        sealed=audit_seals.sealed_logs(unit),
+        retention=audit_retention.retention(unit),
+        checkpoints=checkpoints.is_asked(account) if checkpoints.may_ask(account) else None,
     )
 
 
@@ -91,3 +98,33 @@ def export(unit: Unit) -> Response:
     answer = Response(stream(runtime().units, begun), content_type=TYPES[begun.form])
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+@tenant_page(
+    blueprint,
+    "/audit/checkpoints",
+    Permission.OWNERSHIP_WRITE,
+    home=Home.ACCOUNT,
+    methods=("POST",),
+    confirmed=True,
+)
+def ask_checkpoints(unit: Unit) -> WerkzeugResponse:
+    """Have the heads mailed to oneself each day."""
+    checkpoints.ask(unit)
+    flash("The heads of both logs come by mail, once a day while there is something new.", "good")
+    return redirect(url_for("audits.index", _anchor="checkpoints"), 303)
+
+
+@tenant_page(
+    blueprint,
+    "/audit/checkpoints/end",
+    Permission.OWNERSHIP_WRITE,
+    home=Home.ACCOUNT,
+    methods=("POST",),
+    confirmed=True,
+)
+def end_checkpoints(unit: Unit) -> WerkzeugResponse:
+    """Have no more heads mailed to oneself."""
+    checkpoints.end(unit)
+    flash("No more checkpoints come by mail.", "good")
+    return redirect(url_for("audits.index", _anchor="checkpoints"), 303)

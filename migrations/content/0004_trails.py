@@ -1,8 +1,19 @@
-"""The audit views."""
+"""What was removed from the audit log, and the archivist's rights on it."""
+
+from alembic import context, op
+
+from app.db.columns import REMOVAL_COLUMNS
+from app.db.rls import archived, tenant_table
 
 revision = "content_0004"
 down_revision = "content_0003"
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    schema = context.config.attributes["schema"]
+    op.execute(f"SET LOCAL search_path = {schema}, public")
+    for statement in (
+        *tenant_table("audit_removals", REMOVAL_COLUMNS, grants=("SELECT", "INSERT")),
+        *archived(schema),
+    ):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

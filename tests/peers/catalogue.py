@@ -35,12 +35,24 @@ GRANTS = {
     "account.audit_seals": APPEND,
     "shared.audit_seals": APPEND,
     "shared.audit_events": APPEND,
+    "account.audit_removals": APPEND,
+    "shared.audit_removals": APPEND,
     "shared.api_calls": APPEND,
     "account.kept_answers": ALL - {"UPDATE"},
     "shared.kept_answers": ALL - {"UPDATE"},
 }
 # What the worker alone may do besides: staff act with its login.
 BY_WORKER = {"control.plan_overrides": frozenset({"INSERT", "UPDATE"})}
+
+# The archivist, which nobody can log in as: what its policies and its one function reach, of the present tenant alone.
+ARCHIVIST = "sentinel_archivist"
+ARCHIVED = {
+    "audit_events": frozenset({"DELETE", "SELECT of a column"}),
+    "audit_seals": frozenset({"SELECT of a column"}),
+    "audit_removals": frozenset({"SELECT of a column"}),
+}
+# Whose functions with their owner's rights a schema holds.
+DEFINERS = {"auth": "sentinel_directory", "archivist": ARCHIVIST}
 
 # Who may call what in `auth`; triggers are called by nobody.
 APP, WORKER, PLATFORM = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"}), frozenset({"sentinel_platform"})
@@ -195,6 +207,7 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("claim_failures", "settle_failures"), WORKER),
     **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
+    **dict.fromkeys(("claim_archives", "remove_events"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
 NOT_FILTERED = frozenset(
@@ -278,7 +291,10 @@ def policies(connection: Connection) -> Iterator[str]:
             "FROM pg_policy WHERE polrelid = %s",
             [oid],
         ).fetchall()
-        kinds = sorted(row.polpermissive for row in rows)
+        theirs = [row for row in rows if row.roles == [ARCHIVIST]]
+        if [False, True] * (name.split(".")[1] in ARCHIVED) != sorted(row.polpermissive for row in theirs):
+            yield f"{name}: the archivist has other policies than its pair"
+        kinds = sorted(row.polpermissive for row in rows if row not in theirs)
         if kinds != [False, True]:
             yield f"{name} has {kinds.count(True)} permissive and {kinds.count(False)} restrictive policies"
         for row in rows:
@@ -289,7 +305,7 @@ def policies(connection: Connection) -> Iterator[str]:
                 yield f"{name}: policy {row.polname} has USING {row.qual}"
             if row.written != rule:
                 yield f"{name}: policy {row.polname} has WITH CHECK {row.written}"
-            if set(row.roles) != READERS:
+            if set(row.roles) != READERS and row not in theirs:
                 yield f"{name}: policy {row.polname} is for {', '.join(row.roles)}"
 
 
@@ -375,6 +391,8 @@ def grants(connection: Connection) -> Iterator[str]:
         declared = frozenset() if name.split(".")[1] in NO_TENANT else GRANTS.get(name, ALL)
         for row in rows:
             besides = BY_WORKER.get(name, frozenset()) if row.who == "sentinel_worker" else frozenset()
+            if row.who == ARCHIVIST and row.what in ARCHIVED.get(name.split(".")[1], frozenset()) and not row.onward:
+                continue
             if row.who not in READERS or row.what not in declared | besides or row.onward:
                 yield f"{name}: {row.who} holds {row.what}" + (" with grant option" if row.onward else "")
 
@@ -447,7 +465,7 @@ def definer_functions(connection: Connection) -> Iterator[str]:
             continue
         if "search_path=pg_catalog, pg_temp" not in row.config:
             yield f"{row.name} has no fixed search path"
-        if row.owner != "sentinel_directory" or row.nspname != "auth":
+        if row.owner != DEFINERS.get(row.nspname):
             yield f"{row.name} does not belong to the directory"
         allowed = {"sentinel_owner"} if row.fires else FUNCTIONS.get(row.proname, frozenset())
         for caller in sorted(set(row.callers) - allowed):
@@ -489,7 +507,7 @@ def logins(connection: Connection) -> Iterator[str]:
         for attribute in ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "rolreplication"):
             if getattr(row, attribute):
                 yield f"{row.rolname} has {attribute}"
-        expected = {"sentinel_directory"} if row.rolname == "sentinel_owner" else set()
+        expected = {"sentinel_directory", ARCHIVIST} if row.rolname == "sentinel_owner" else set()
         for role in sorted(set(row.member_of) - expected):
             yield f"{row.rolname} is a member of {role}"
     owned = connection.execute(

@@ -218,6 +218,8 @@ PAGES: dict[str, Drive] = {
     "scans.retry": lambda s: s.page(f"/scans/{s.ids['scan_id']}/retry"),
     "findings.triage": lambda s: s.page(f"/findings/{s.ids['finding_id']}/status", status="accepted"),
     "audits.export": lambda s: s.page("/audit/export", format="csv"),
+    "audits.ask_checkpoints": lambda s: s.page("/audit/checkpoints"),
+    "audits.end_checkpoints": lambda s: s.page("/audit/checkpoints/end"),
     "settings.rename": lambda s: s.page("/settings", name="Renamed"),
     "plans.withdraw": lambda s: s.page(f"/plan/requests/{_request_id(s)}/withdrawal"),
     "plans.create": lambda s: s.page("/plan/request", plan="custom", note=""),

@@ -76,6 +76,8 @@ ROUTES = {
     **usage_pages.ROUTES,
     "audits.index": "/audit",
     "audits.export": "/audit/export",
+    "audits.ask_checkpoints": "/audit/checkpoints",
+    "audits.end_checkpoints": "/audit/checkpoints/end",
     **workspace_pages.ROUTES,
 }
 APART = {
@@ -351,9 +353,18 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "guard": ("guards/show.html", lambda: {"form": GuardForm(formdata=None), "verdict": None, "curl": "curl …"}),
     "guard-verdict": ("guards/show.html", lambda: {"form": GuardForm(), "verdict": s.VERDICT, "curl": "curl …"}),
     "error-503": ("errors/error.html", lambda: error(503, "A part of the service is not available", "Try later.")),
-    "audit": ("audits/index.html", lambda: _list(s.EVENTS, choices=s.CHOICES, sealed=s.SEALED)),
-    "audit-empty": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=[])),
-    "audit-filtered": ("audits/index.html", lambda: _list([], choices=s.CHOICES, sealed=s.SEALED, filtered=True)),
+    "audit": (
+        "audits/index.html",
+        lambda: _list(s.EVENTS, choices=s.CHOICES, sealed=s.SEALED, retention=s.RETENTION, checkpoints=True),
+    ),
+    "audit-empty": (
+        "audits/index.html",
+        lambda: _list([], choices=s.CHOICES, sealed=[], retention=s.RETENTION, checkpoints=None),
+    ),
+    "audit-filtered": (
+        "audits/index.html",
+        lambda: _list([], choices=s.CHOICES, sealed=s.SEALED, retention=s.RETENTION, checkpoints=False, filtered=True),
+    ),
     "error-404": (
         "errors/error.html",
         lambda: error(404, "Not found"),

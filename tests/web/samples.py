@@ -214,6 +214,7 @@ EVENTS = [
     for n, (action, kind, old, new) in enumerate(_CHANGES)
 ]
 SEALED = [Row(log="account", number=12, head="9f" * 32, at=before(minutes=4))]
+RETENTION = Row(days=365, plan="Professional", removed_at=before(hours=7))
 CHOICES = Row(actions=[("scan.start", "scan.start")], actors=[], kinds=[("scan", "Scan")])
 VERDICT = Row(
     blocked=True,

@@ -31,10 +31,11 @@ def shown(person: Person, query: str) -> list[str]:
 
 def test_events_are_filtered_by_the_address(busy: Person) -> None:
     """Action, actor, kind of target and days choose; what is chosen stays chosen, and can be cleared."""
-    assert set(shown(busy, "")) == {"tenant.create", "session.enter", "api_key.issue", "asset.add", "scan.start"}
+    made = {"tenant.create", "email.verify", "session.enter", "api_key.issue", "asset.add", "scan.start"}
+    assert set(shown(busy, "")) == made
     assert shown(busy, "?action=api_key.issue") == ["api_key.issue"]
     assert shown(busy, "?kind=asset") == ["asset.add"]
-    assert len(shown(busy, f"?actor={busy.email}&from=2020-01-01&until=2999-12-30")) == 5
+    assert len(shown(busy, f"?actor={busy.email}&from=2020-01-01&until=2999-12-30")) == 6
     page = busy.get(busy.at("/audit?until=2020-01-01&action=gone.since")).text
     assert "No event like that" in page and "Clear the filters" in page
     assert '<option value="gone.since" selected>' in page and 'value="2020-01-01"' in page
@@ -82,3 +83,14 @@ def test_the_sealed_log_is_taken_out_with_its_key(busy: Person, worker_units: Un
     assert answer.mimetype == "application/x-ndjson" and '{"seal":{' in answer.text
     key = busy.get("/.well-known/sentinel-audit-key")
     assert key.status_code == 200 and key.text.startswith("-----BEGIN PUBLIC KEY-----")
+
+
+def test_an_owner_has_checkpoints_mailed_and_ends_them(busy: Person) -> None:
+    """The page says how long events are kept; a button asks for the mail, the other ends it; both are events."""
+    page = busy.get(busy.at("/audit")).text
+    assert "kept for 365 days (Professional)" in page and "Mail me checkpoints" in page
+    assert busy.post(busy.at("/audit/checkpoints")).location == busy.at("/audit#checkpoints")
+    assert "Mail me no checkpoints" in busy.get(busy.at("/audit")).text
+    assert busy.post(busy.at("/audit/checkpoints/end")).status_code == 303
+    assert "Mail me checkpoints" in busy.get(busy.at("/audit")).text
+    assert shown(busy, "?kind=person")[:2] == ["checkpoint.end", "checkpoint.ask"]
