@@ -57,6 +57,28 @@ def index(unit: Unit, query: AuditQuery) -> AuditPage:
     return AuditPage(items=[_told(row) for row in page.rows], next_cursor=page.next_cursor)
 
 
+class ActionCountView(Told):
+    """How many events of an action a log holds, the first and the last moment."""
+
+    log: Literal["account", "content"]
+    action: str
+    events: int
+    first_at: Moment
+    last_at: Moment
+
+
+class AuditSummary(Told):
+    """Each action that occurs in the tenant's audit log."""
+
+    actions: list[ActionCountView]
+
+
+@resource(blueprint, "GET", "/audit/summary", Permission.AUDIT_READ, answer=AuditSummary)
+def summary(unit: Unit) -> AuditSummary:
+    """Count the events of each action, as far as they are kept."""
+    return AuditSummary(actions=[ActionCountView.model_validate(one) for one in audit.summarise(unit)])
+
+
 def _told(row: AuditColumns) -> EventView:
     columns = {name: getattr(row, name) for name in EventView.model_fields if name != "log"}
     return EventView.model_validate({**columns, "log": str(row.home)})  # type: ignore[attr-defined]

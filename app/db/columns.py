@@ -26,6 +26,19 @@ IDEMPOTENCY_COLUMNS = """
 """
 
 
+def audit_summary(schema: str) -> list[str]:
+    """Return the statements that make a home's view of how often each action of a tenant occurred, and when last.
+
+    It asks with the rights and the tenant of whoever reads it.
+    """
+    return [
+        f"CREATE VIEW {schema}.v_tenant_audit_summary WITH (security_invoker = true) AS "  # noqa: S608 - a name of ours
+        "SELECT tenant_id, action, count(*) AS events, min(at) AS first_at, max(at) AS last_at "
+        f"FROM {schema}.audit_events GROUP BY tenant_id, action",
+        f"GRANT SELECT ON {schema}.v_tenant_audit_summary TO sentinel_app, sentinel_worker",
+    ]
+
+
 def audit_indexes(table: str) -> list[str]:
     """Return the statements that index an audit table: by time, by what one filters on, and in order of commits."""
     columns = ("at, id", "action, at, id", "actor_label, at, id", "target_kind, at, id", "transaction, id")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.core.permissions import Permission
@@ -45,6 +45,17 @@ class Choices:
     actions: list[str]
     actors: list[str]
     target_kinds: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCount:
+    """How many events of an action a log holds, the first and the last moment."""
+
+    log: str
+    action: str
+    events: int
+    first_at: datetime
+    last_at: datetime
 
 
 def record(
@@ -105,6 +116,28 @@ def list_events(
         rows += unit.at_home(home).session.scalars(statement.limit(size + 1))
     rows.sort(key=lambda row: (row.at, row.id), reverse=True)
     return cut(unit, rows[: size + 1], size, binding, lambda row: (row.at, row.id))
+
+
+def summarise(unit: Unit) -> list[ActionCount]:
+    """Return how often each action occurred and when, by home and action. Needs tenant:audit:read."""
+    require(unit, Permission.AUDIT_READ)
+    found: list[ActionCount] = []
+    for home, statement in _SUMMARIES.items():
+        rows = unit.at_home(home).session.execute(statement, {"tenant": unit.tenant_id})
+        found += [ActionCount(str(home), row.action, row.events, row.first_at, row.last_at) for row in rows]
+    return found
+
+
+# The views of document C ("Audit summary per tenant"); the criterion is written out, since it is no table of the ORM.
+_SUMMARIES = {
+    Home.ACCOUNT: text(
+        "SELECT action, events, first_at, last_at FROM account.v_tenant_audit_summary "
+        "WHERE tenant_id = :tenant ORDER BY action"
+    ),
+    Home.CONTENT: text(
+        "SELECT action, events, first_at, last_at FROM v_tenant_audit_summary WHERE tenant_id = :tenant ORDER BY action"
+    ),
+}
 
 
 def list_choices(unit: Unit) -> Choices:

@@ -1,8 +1,8 @@
-"""What was removed from the audit log, and the archivist's rights on it."""
+"""What was removed from the audit log, the archivist's rights on it, and its summary."""
 
 from alembic import context, op
 
-from app.db.columns import REMOVAL_COLUMNS
+from app.db.columns import REMOVAL_COLUMNS, audit_summary
 from app.db.rls import archived, tenant_table
 
 revision = "content_0004"
@@ -15,5 +15,6 @@ def upgrade() -> None:
     for statement in (
         *tenant_table("audit_removals", REMOVAL_COLUMNS, grants=("SELECT", "INSERT")),
         *archived(schema),
+        *audit_summary(schema),
     ):
         op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})

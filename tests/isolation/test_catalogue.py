@@ -196,6 +196,10 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         ("CREATE VIEW shared.planted AS SELECT * FROM shared.scans",),
         "shared.planted is a view without security_invoker",
     ),
+    "a view that the staff's login reads": (
+        ("GRANT SELECT ON control.v_active_tenants TO sentinel_platform",),
+        "control.v_active_tenants: sentinel_platform holds SELECT",
+    ),
     "a materialised view": (
         ("CREATE MATERIALIZED VIEW shared.planted AS SELECT * FROM shared.scans",),
         "shared.planted is a materialised view",

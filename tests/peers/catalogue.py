@@ -439,6 +439,14 @@ def other_relations(connection: Connection) -> Iterator[str]:
             yield f"{row.name} is a " + {"m": "materialised view", "f": "foreign table"}[row.kind]
         elif not invoker & {option.lower() for option in row.options}:
             yield f"{row.name} is a view without security_invoker"
+    held = connection.execute(
+        "SELECT n.nspname || '.' || c.relname AS name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END "
+        "AS who, privilege_type AS what FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) "
+        f"WHERE {GUARDED} AND c.relkind = 'v' AND grantee <> c.relowner"
+    )
+    for row in held:
+        if row.who not in READERS or row.what != "SELECT":
+            yield f"{row.name}: {row.who} holds {row.what}"
     rules = connection.execute(
         "SELECT w.rulename, w.ev_class::regclass::text AS name FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class "
         "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE w.rulename <> '_RETURN' "

@@ -217,6 +217,7 @@ PAGES: dict[str, Drive] = {
     "scans.cancel": lambda s: s.page(f"/scans/{s.scan()}/cancellation"),
     "scans.retry": lambda s: s.page(f"/scans/{s.ids['scan_id']}/retry"),
     "findings.triage": lambda s: s.page(f"/findings/{s.ids['finding_id']}/status", status="accepted"),
+    "exports.create": lambda s: s.page("/settings/export"),
     "audits.export": lambda s: s.page("/audit/export", format="csv"),
     "audits.ask_checkpoints": lambda s: s.page("/audit/checkpoints"),
     "audits.end_checkpoints": lambda s: s.page("/audit/checkpoints/end"),

@@ -1,0 +1,38 @@
+"""How fast a tenant's audit log of a million events is taken out, and how much memory that takes."""
+
+import time
+from typing import Any
+
+from app.core.settings import settings
+from app.db.opening import open_units
+from tests.benchmarks.installations import installation
+from tests.peers.floods import flood, stream
+from tests.peers.tenants import make_tenant
+
+Figure = dict[str, Any]
+ROWS = 1_000_000
+MOST_GROWTH = 32.0
+
+
+def figures() -> list[Figure]:
+    """Events a second and the growth of the process in MB, for both formats, from the query to the bytes."""
+    found = []
+    with installation() as on:
+        units = open_units(settings(), settings().database_url.get_secret_value())
+        made = make_tenant(units)
+        flood(on.database.superuser, made.id, ROWS)
+        for form in ("ndjson", "csv"):
+            begin = time.perf_counter()
+            size, growth = stream(made, form)
+            rate = ROWS / (time.perf_counter() - begin)
+            name = f"audit export of {ROWS:,} events as {form}"
+            found += [
+                _figure(f"{name} ({size / 1e6:,.0f} MB)", rate, "events/s"),
+                _figure(f"{name}, growth of the process", growth / 1e6, "MB", goal=MOST_GROWTH),
+            ]
+        units.engines.dispose()
+    return found
+
+
+def _figure(name: str, value: float, unit: str, *, goal: float | None = None) -> Figure:
+    return {"name": name, "value": round(value, 1), "unit": unit, "baseline": None, "ratio": None, "goal": goal}
