@@ -32,10 +32,14 @@ LONGEST_NOTE = 500
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What a change of plan takes away: quotas of which more is used than it allows (name, used, limit), features."""
+    """What a change of plan takes away: quotas of which more is used than it allows (name, used, limit), features.
+
+    `kept_days`: for how long audit events are kept now, and then, where that is less.
+    """
 
     beyond: tuple[tuple[str, int, int], ...]
     lost: tuple[str, ...]
+    kept_days: tuple[int, int] | None = None
 
 
 def consequences(unit: Unit, plan: PlanName) -> Consequences:
@@ -47,7 +51,8 @@ def consequences(unit: Unit, plan: PlanName) -> Consequences:
         used = used_now(unit, quota)
         if limit is not None and used is not None and used > limit and str(quota) not in has.overridden:
             beyond.append((QUOTA_NAMES[quota], used, limit))
-    return Consequences(tuple(beyond), lost_with(has, plan))
+    now, then = plan_of(has.plan).retention_days, wanted.retention_days
+    return Consequences(tuple(beyond), lost_with(has, plan), (now, then) if then < now else None)
 
 
 def lost_with(has: Entitlements, plan: PlanName) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 import tracemalloc
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -13,11 +14,14 @@ from sqlalchemy import text
 
 from app.core.errors import MalformedRequest, PermissionDenied
 from app.core.permissions import Role, permissions_of
+from app.core.settings import settings
+from app.db.opening import open_units
 from app.db.units import Home, Units
 from app.services import audit, audit_exports
 from app.services.audit import EVERYTHING, EventFilter
 from app.tenancy.actors import Actor, ActorKind
-from tests.peers.tenants import Made
+from tests.peers.floods import flood, stream
+from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database
 
 
@@ -161,24 +165,35 @@ def test_another_format_is_refused(tenant: Made) -> None:
         audit_exports.begin_export(unit, "xml", EVERYTHING)
 
 
-def test_memory_does_not_grow_with_the_log(tenant: Made, postgres_server: Database) -> None:
-    """60,000 events are streamed in the memory of some thousand."""
-    with psycopg.connect(postgres_server.superuser) as connection:
-        connection.execute(
-            "INSERT INTO shared.audit_events (tenant_id, id, at, actor_kind, actor_label, action, target_kind) "
-            "SELECT %s, gen_random_uuid(), now() + n * interval '1 ms', 'user', 'x', 'scan.start', 'scan' "
-            "FROM generate_series(1, 60000) n",
-            [tenant.id],
-        )
-    with tenant.unit(Home.ACCOUNT) as unit:
-        begun = audit_exports.begin_export(unit, "ndjson", EVERYTHING)
-        unit.commit()
+def test_memory_does_not_grow_with_the_log(
+    tenant: Made, postgres_server: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """15,000 events, a hundred at a time, are streamed in the memory of some hundred."""
+    monkeypatch.setattr(audit_exports, "CHUNK", 100)
+    flood(postgres_server.superuser, tenant.id, 15_000)
     tracemalloc.start()
-    size = sum(len(chunk) for chunk in audit_exports.stream(tenant.units, begun))
+    size, _growth = stream(tenant, "ndjson")
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert size > 15_000_000
-    assert peak < 12_000_000
+    assert size > 6_000_000
+    assert peak < 3_000_000
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_a_million_events_are_streamed_in_constant_memory(
+    environment: object, new_database: Callable[[], Database], form: str
+) -> None:
+    """The process does not grow by more than 32 MB while it sends 400 MB."""
+    database = new_database()
+    units = open_units(settings(), database.app)
+    made = make_tenant(units)
+    flood(database.superuser, made.id, 1_000_000)
+    size, growth = stream(made, form)
+    units.engines.dispose()
+    assert size > 350_000_000
+    assert growth < 32_000_000
 
 
 @pytest.mark.parametrize("login", ["app", "worker", "platform"])

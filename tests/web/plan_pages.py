@@ -87,7 +87,7 @@ def _ask(beyond: tuple[tuple[str, int, int], ...], lost: tuple[str, ...], *, wro
     form = RequestForm(formdata=MultiDict({"plan": "free", "note": "too long"} if wrong else {"plan": "free"}))
     if wrong:
         form.validate()
-    consequences = Consequences(beyond, lost)
+    consequences = Consequences(beyond, lost, (365, 30) if lost else None)
     plain = {"form": form, "plan": PLANS[0], "present": PLANS[2], "pending": None, "longest": 500}
     return {**plain, "consequences": consequences}
 

@@ -103,7 +103,8 @@ def test_a_plan_is_asked_for_withdrawn_and_approved(
     """A request is shown as pending, can be taken back, and changes the plan when staff approve it; all on record."""
     assert "your plan" in owner.get(owner.at("/plan/comparison")).text
     asking = owner.get(owner.at("/plan/request?plan=enterprise"))
-    assert "All that you use now fits" in asking.text
+    assert "All that you use now fits" in asking.text and "Audit events" not in asking.text
+    assert "Audit events are kept for 30 days, 365 now" in owner.get(owner.at("/plan/request?plan=free")).text
     assert owner.post(owner.at("/plan/request"), {"plan": "enterprise", "note": "SSO"}).status_code == 303
     page = owner.get(owner.at("/plan"))
     assert "Enterprise is asked for" in page.text
