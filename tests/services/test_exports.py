@@ -37,11 +37,13 @@ from tests.plugins.servers import Database
 
 # Columns whose names sound like secrets, and why they are none.
 HARMLESS = {
+    "account.audit_removals.signature": "proves, and opens nothing",
     "account.audit_seals.hash": "the head of the log, which is to be kept elsewhere",
     "account.audit_seals.signature": "proves, and opens nothing",
     "account.email_domains.token": "stands in the tenant's public DNS",
     "account.exports.manifest_hash": "the hash of a file of the archive",
     "account.exports.signature": "proves, and opens nothing",
+    "content.audit_removals.signature": "proves, and opens nothing",
     "content.audit_seals.hash": "the head of the log, which is to be kept elsewhere",
     "content.audit_seals.signature": "proves, and opens nothing",
     "content.documents.sealed": "opened: the tenant's own text",
