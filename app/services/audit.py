@@ -121,11 +121,11 @@ def list_events(
 def summarise(unit: Unit) -> list[ActionCount]:
     """Return how often each action occurred and when, by home and action. Needs tenant:audit:read."""
     require(unit, Permission.AUDIT_READ)
-    found: list[ActionCount] = []
+    counts: list[ActionCount] = []
     for home, statement in _SUMMARIES.items():
         rows = unit.at_home(home).session.execute(statement, {"tenant": unit.tenant_id})
-        found += [ActionCount(str(home), row.action, row.events, row.first_at, row.last_at) for row in rows]
-    return found
+        counts += [ActionCount(str(home), row.action, row.events, row.first_at, row.last_at) for row in rows]
+    return counts
 
 
 # The views of document C ("Audit summary per tenant"); the criterion is written out, since it is no table of the ORM.
