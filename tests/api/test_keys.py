@@ -7,13 +7,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.db.units import Home
+from app.db.units import Home, Units
 from app.services import api_keys, audit
 from tests.api.test_routing import assert_problem
 from tests.peers.bearers import Bearer, confirm_address
 from tests.peers.programs import Program, issue, make_account
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
+from tests.services.test_plans import override
 
 KEYS, SCANS = "/api/v1/api-keys", "/api/v1/scans"
 READ = "tenant:scans:read"
@@ -52,6 +53,18 @@ def test_a_list_of_keys_goes_on_by_its_cursor(program: Callable[..., Program]) -
     rest = caller.get(f"{KEYS}?limit=1&cursor={first['next_cursor']}").json or {}
     assert [first["items"][0]["id"], rest["items"][0]["id"]] == [str(second), str(caller.key_id)]
     assert rest["next_cursor"] is None
+
+
+def test_a_key_beyond_the_plan_reads_alone(program: Callable[..., Program], worker_units: Units) -> None:
+    """What changes something is a problem that names the quota; the key tells that it is beyond the plan."""
+    caller = program()
+    override(caller.tenant, worker_units, "quota", "api_keys", 0)
+    refused = caller.ask("POST", "/api/v1/assets", json={"name": "Letter", "text": "Dear"})
+    assert_problem(refused, 403, "beyond-plan")
+    assert (refused.json or {})["quota"] == "api_keys" and caller.get(SCANS).status_code == 200
+    assert (caller.get(f"{KEYS}/{caller.key_id}").json or {})["beyond_plan"] is True
+    override(caller.tenant, worker_units, "quota", "api_keys", 1)
+    assert caller.ask("POST", "/api/v1/assets", json={"name": "Letter", "text": "Dear"}).status_code == 201
 
 
 def test_a_key_is_revoked_over_json(program: Callable[..., Program]) -> None:

@@ -99,6 +99,10 @@ def _invalid(kind: type[FlaskForm]) -> FlaskForm:
     return form
 
 
+def _beyond(shown: dict[str, Any]) -> dict[str, Any]:
+    return {**shown, "key": Row(**{**vars(shown["key"]), "beyond_plan": True})}
+
+
 def _key(number: int, form: FlaskForm, old: Row | None = None) -> dict[str, Any]:
     shown = {"chart": s.CHARTS[0][0], "days": 30, "callers": [] if number else s.CALLERS, "old": old}
     return {"key": s.KEYS[number], "form": form, **shown}
@@ -158,6 +162,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
             "old_ends_at": s.OLD_SECRET.ends_at,
         },
     ),
+    "key-beyond": ("keys/show.html", lambda: _beyond(_key(0, KeyChangeForm(formdata=None)))),
     "key-overlapping": ("keys/show.html", lambda: _key(0, KeyChangeForm(formdata=None), s.OLD_SECRET)),
     "key-overlapping-quiet": ("keys/show.html", lambda: _key(1, KeyChangeForm(formdata=None), s.OLD_SECRET_QUIET)),
     "key-rotation": (
