@@ -40,7 +40,9 @@ from app.services.effects import (
     quota_warnings,
     tenant_stops,
 )
+from app.services.erasers import Eraser
 from app.services.failed_sign_ins import FailureLog
+from app.services.loops import Loop
 from app.services.plans import load_plans
 from app.services.sealers import Sealer
 from app.services.stewards import Steward
@@ -48,6 +50,7 @@ from app.services.sweepers import Sweeper
 from app.workflows.activities.scans import ProbeActivities, RecordActivities
 from app.workflows.client import connect
 from app.workflows.dispatch import Dispatcher
+from app.workflows.erasures import TemporalExecutions
 from app.workflows.hosts import Duties, TenantWorkers
 from app.workflows.reconciler import Reconciler
 from app.workflows.records import UnitRecords
@@ -84,7 +87,7 @@ class WorkerProcess:
         )
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
-        self._threads = (
+        self._threads: tuple[Loop | Bookkeeper, ...] = (
             Sealer(self.units, decode_key(given.master_key.get_secret_value())),
             Archivist(self.units, decode_key(given.master_key.get_secret_value())),
             Sweeper(self.units),
@@ -110,6 +113,7 @@ class WorkerProcess:
         self._mailer = self._make_mailer()
         if self._mailer is not None:
             self._mailer.start()
+        self._threads = (*self._threads, self._make_eraser())
         for thread in self._threads:
             thread.start()
         log.info("worker.relays")
@@ -163,6 +167,10 @@ class WorkerProcess:
             return None
         compose = functools.partial(mails.compose, settings=self._settings)
         return Mailer(self.units, transport, compose, poll_seconds=self._settings.relay_poll_seconds)
+
+    def _make_eraser(self) -> Eraser:
+        executions = TemporalExecutions(asyncio.get_running_loop(), lambda: self._client)
+        return Eraser(self.units, decode_key(self._settings.master_key.get_secret_value()), self.graph, executions)
 
     def _wake(self) -> None:
         if self._relay is not None:

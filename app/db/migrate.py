@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
 
+from app.db.rls import FENCE_DIRECTORY
 from app.db.urls import sqlalchemy_url
 
 ROOT = Path(__file__).resolve().parents[2] / "migrations"
@@ -35,6 +36,13 @@ def content_schemas(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def _fence_directory(connection: Connection) -> None:
+    connection.execute(text("SET ROLE sentinel_directory"))
+    connection.exec_driver_sql(FENCE_DIRECTORY, execution_options={"no_parameters": True})
+    connection.execute(text("RESET ROLE"))
+    connection.commit()
+
+
 def migrate(owner_url: str, revision: str = "heads") -> None:
     """Bring the database of `owner_url` to `revision`; a second call changes nothing."""
     engine = create_engine(sqlalchemy_url(owner_url))
@@ -48,6 +56,7 @@ def migrate(owner_url: str, revision: str = "heads") -> None:
                 connection.commit()
                 command.upgrade(_config(connection, "control", "control"), revision)
                 connection.commit()
+                _fence_directory(connection)
                 for schema in content_schemas(connection):
                     connection.commit()
                     command.upgrade(_config(connection, "content", schema), revision)

@@ -12,6 +12,9 @@ SETTING = "app.current_tenant"
 CURRENT_TENANT = "nullif(current_setting('app.current_tenant', true), '')::uuid"
 ROLES = ("sentinel_app", "sentinel_worker")
 ARCHIVIST = "sentinel_archivist"
+ERASER = "sentinel_eraser"
+UNDER_WAY = "e.finished_at IS NULL AND e.step <> 'settle'"
+ERASED_TENANT = f"SELECT e.tenant_id FROM auth.erasures e WHERE e.tenant_id = {CURRENT_TENANT} AND {UNDER_WAY}"  # noqa: S608
 
 Grant = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 ALL: tuple[Grant, ...] = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -26,12 +29,15 @@ def protect(
     """
     who = ", ".join(roles)
     rule = f"{column} = (SELECT {CURRENT_TENANT})"
+    erasing = "; ".join(erasable(table, column=column))
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"CREATE POLICY tenant ON {table} TO {who} USING ({rule}) WITH CHECK ({rule})",
         f"CREATE POLICY tenant_guard ON {table} AS RESTRICTIVE TO {who} USING ({rule}) WITH CHECK ({rule})",
         f"GRANT {', '.join(grants)} ON {table} TO {who}",
+        # Revisions that are older than the eraser make their tables without it; its own takes those up.
+        f"DO $$ BEGIN IF to_regprocedure('auth.fence_rows()') IS NOT NULL THEN {erasing}; END IF; END $$",
     ]
 
 
@@ -55,6 +61,36 @@ def archived(home: str) -> list[str]:
             f"GRANT {rights} ON {home}.{table} TO {ARCHIVIST}",
         ]
     return statements
+
+
+def erasable(table: str, *, column: str = "tenant_id") -> list[str]:
+    """Return the statements that open a tenant's table to the eraser, and fence it.
+
+    The eraser sees and deletes the rows of the present tenant while that tenant's erasure is under way. From its
+    beginning on the table takes no row of the tenant any more.
+    """
+    rule = f"{column} = ({ERASED_TENANT})"
+    return [
+        f"CREATE POLICY eraser ON {table} TO {ERASER} USING ({rule}) WITH CHECK ({rule})",
+        f"CREATE POLICY eraser_guard ON {table} AS RESTRICTIVE TO {ERASER} USING ({rule}) WITH CHECK ({rule})",
+        f"GRANT SELECT, DELETE ON {table} TO {ERASER}",
+        f"CREATE TRIGGER fence BEFORE INSERT ON {table} FOR EACH STATEMENT EXECUTE FUNCTION auth.fence_rows()",
+    ]
+
+
+FENCE_DIRECTORY = """DO $$
+DECLARE entry regclass; BEGIN
+    IF to_regprocedure('auth.fence_entry()') IS NULL THEN RETURN; END IF;
+    FOR entry IN
+        SELECT format('auth.%I', d.name)::regclass FROM auth.directory_ties() d WHERE d.of_column = 'tenant_id'
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = entry AND g.tgname = 'fence') THEN
+            EXECUTE format('CREATE TRIGGER fence BEFORE INSERT ON %s FOR EACH ROW '
+                           'EXECUTE FUNCTION auth.fence_entry()', entry);
+        END IF;
+    END LOOP;
+END $$"""
+"""Lets no table of the directory take a row of an erased tenant: as the directory, after all revisions."""
 
 
 def tenant_table(table: str, columns: str, *, grants: Iterable[Grant] = ALL) -> list[str]:

@@ -18,6 +18,7 @@ import psycopg
 LOGINS = ("sentinel_owner", "sentinel_app", "sentinel_worker", "sentinel_platform")
 DIRECTORY = "sentinel_directory"
 ARCHIVIST = "sentinel_archivist"
+ERASER = "sentinel_eraser"
 DATABASE = "sentinel"
 
 _PLAIN = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION NOINHERIT"
@@ -37,7 +38,7 @@ def role_statements(passwords: Mapping[str, str]) -> list[str]:
     """Statements that create or correct the roles; run them in any database."""
     statements = []
     roles = [(login, f"LOGIN {_PLAIN}") for login in LOGINS]
-    roles += [(nobody, f"NOLOGIN {_PLAIN}") for nobody in (DIRECTORY, ARCHIVIST)]
+    roles += [(nobody, f"NOLOGIN {_PLAIN}") for nobody in (DIRECTORY, ARCHIVIST, ERASER)]
     for role, attributes in roles:
         statements.append(
             f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
@@ -45,7 +46,7 @@ def role_statements(passwords: Mapping[str, str]) -> list[str]:
         )
         password = f" PASSWORD '{verifier(passwords[role])}'" if role in passwords else ""
         statements.append(f"ALTER ROLE {role} {attributes}{password}")
-    statements.append(f"GRANT {DIRECTORY}, {ARCHIVIST} TO sentinel_owner")
+    statements.append(f"GRANT {DIRECTORY}, {ARCHIVIST}, {ERASER} TO sentinel_owner")
     return statements
 
 

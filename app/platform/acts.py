@@ -66,6 +66,16 @@ ACTS = {
         "Everything comes back as it was.",
         ("deleted",),
     ),
+    "erasure": Act(
+        "tenant.purge",
+        "purge",
+        "Erase",
+        "Erase the tenant",
+        "Everything that it holds is removed at once and for ever. Nothing can bring it back; its slug stays taken.",
+        ("suspended", "deleted"),
+        danger=True,
+        asks="slug",
+    ),
 }
 NAMES = f"any({', '.join(ACTS)})"
 PLAN_CHOICES = [(plan, plan.capitalize()) for plan in PLANS]

@@ -2,9 +2,10 @@
 
 from flask.cli import AppGroup
 
-from app.platform import health_commands, staff_commands, tenant_commands
+from app.platform import erasure_commands, health_commands, staff_commands, tenant_commands
 
 sentinel = AppGroup("sentinel", help="What staff do, with the platform's login; the same as their console.")
+erasure_commands.add_to(tenant_commands.tenants)
 for _command in (
     tenant_commands.tenants,
     tenant_commands.requests,

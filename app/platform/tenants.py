@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
 from app.core.errors import Conflict, Invalid, NotFound
-from app.db import oversight
+from app.db import erasures, oversight
 from app.db.oversight import EventSearch, TenantRow, TenantSearch
 from app.db.units import Doorway
 from app.platform.acts import ACTS, NAMES, PLAN_CHOICES
@@ -78,7 +78,9 @@ def index(door: Doorway) -> str:
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>")
-def show(door: Doorway, tenant_id: UUID) -> str:
+def show(door: Doorway, tenant_id: UUID) -> str | Response:
+    if erasures.begun(door.session, tenant_id):
+        return redirect(url_for("erasures.show", tenant_id=tenant_id), 303)
     return render_template("platform/tenant.html", **_told(door, tenant_id))
 
 
@@ -91,9 +93,11 @@ def follow(door: Doorway, tenant_id: UUID) -> Response:
 def _told(door: Doorway, tenant_id: UUID) -> dict[str, Any]:
     row = find_tenant(door, tenant_id)
     history = oversight.log(door.session, EventSearch(tenant_id), most=RECENT)
+    erasing = erasures.begun(door.session, tenant_id)
     return {
         "row": row,
-        "acts": {name: act for name, act in ACTS.items() if row.status in act.statuses},
+        "erasing": erasing,
+        "acts": {name: act for name, act in ACTS.items() if row.status in act.statuses and not erasing},
         "waiting": [event for event in history if event.waiting],
         "history": history,
         "more": url_for("records.log", tenant=tenant_id) if len(history) == RECENT else None,

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.core.errors import Conflict, Invalid
 from app.core.permissions import Permission
+from app.db import erasures
 from app.db.units import Home, Unit
 from app.models.scans import Scan
 from app.models.tenants import Tenant
@@ -98,8 +99,7 @@ def delete_tenant(unit: Unit, slug: str, reason: str = "") -> Tenant:
     """
     _require_owner_or_staff(unit)
     tenant = present_tenant(unit)
-    if slug.strip() != tenant.slug:
-        raise Invalid("The tenant was not deleted.", fields={"slug": f"type {tenant.slug} to delete it"})
+    require_slug(tenant, slug)
     if tenant.status not in (*OPEN, "suspended"):
         raise Conflict(f"The tenant is {tenant.status}.")
     now = unit.now()
@@ -163,12 +163,23 @@ def restore_tenant(unit: Unit, reason: str = "") -> Tenant:
 
 
 def deleted_tenant(unit: Unit) -> Tenant:
-    """Return the unit's tenant, if it is deleted. Needs tenant:ownership:write, or staff. Raises Conflict."""
+    """Return the unit's tenant, if it is deleted and not being erased. Needs tenant:ownership:write, or staff.
+
+    Raises Conflict.
+    """
     _require_owner_or_staff(unit)
     tenant = present_tenant(unit)
     if tenant.status != "deleted":
         raise Conflict(f"The tenant is {tenant.status}, not deleted.")
+    if erasures.begun(unit.session, unit.tenant_id):
+        raise Conflict("The tenant is being erased. It cannot be restored any more.")
     return tenant
+
+
+def require_slug(tenant: Tenant, slug: str) -> None:
+    """Return if the slug is the tenant's. Raises Invalid."""
+    if slug.strip() != tenant.slug:
+        raise Invalid("The tenant was not deleted.", fields={"slug": f"type {tenant.slug} to delete it"})
 
 
 def checked_reason(reason: str) -> str:

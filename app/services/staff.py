@@ -9,7 +9,7 @@ from uuid import UUID
 from app.core import crypto
 from app.core.errors import Conflict, Invalid, NotFound, TooManyRequests, Unauthenticated
 from app.core.ids import new_id
-from app.db import oversight
+from app.db import erasures, oversight
 from app.db import staff as directory
 from app.db.staff import Member, NewOrder
 from app.db.units import Doorway
@@ -172,6 +172,10 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     reason = checked_reason(wish.reason)
     if wish.action == "tenant.change-plan" and wish.detail.get("plan") not in PLANS:
         raise Invalid("There is no such plan.", fields={"plan": "choose one of " + ", ".join(PLANS)})
+    if erasures.begun(door.session, wish.tenant_id):
+        raise Conflict("The tenant is being erased, or was: nothing else can be done to it.")
+    if wish.action == "tenant.purge":
+        _check_erasure(door, wish)
     order_id = new_id()
     given = NewOrder(
         order_id,
@@ -188,6 +192,14 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     if not directory.order(door.session, given):
         raise Conflict("There is no such tenant, or it is not in a state for that.")
     return order_id
+
+
+def _check_erasure(door: Doorway, wish: Wish) -> None:
+    row = oversight.tenant(door.session, wish.tenant_id)
+    if row is None or row.status not in ("suspended", "deleted"):
+        raise Conflict("Only a suspended or deleted tenant is erased.")
+    if str(wish.detail.get("slug", "")).strip() != row.slug:
+        raise Invalid("The tenant is not erased.", fields={"slug": f"type {row.slug} to erase it"})
 
 
 def checked_answer(answer: str | None) -> str:

@@ -14,7 +14,7 @@ from app.core.errors import AppError
 from app.db import staff
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
-from app.services import effect_retries, excess, lifecycles, plan_overrides, plan_requests, reminders
+from app.services import effect_retries, erasures, excess, lifecycles, plan_overrides, plan_requests, reminders
 from app.services.censuses import count_tenant
 from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
@@ -141,6 +141,8 @@ def act(unit: Unit, order: Order) -> None:
             lifecycles.delete_tenant(unit, str(order.detail["slug"]), order.reason)
         case "tenant.restore":
             lifecycles.restore_tenant(unit, order.reason)
+        case "tenant.purge":
+            erasures.order_erasure(unit, order.id, str(order.detail["slug"]), order.reason)
         case "plan.override":
             plan_overrides.override(unit, _wanted(order))
         case "plan.override-end":

@@ -246,6 +246,53 @@ BAD: dict[str, tuple[tuple[str, ...], str]] = {
         (DIRECTORY, "GRANT SELECT (email) ON auth.users TO sentinel_worker"),
         "auth.users: sentinel_worker holds SELECT",
     ),
+    "a policy that shows the eraser all": (
+        ("ALTER POLICY eraser ON shared.scans USING (true)",),
+        "shared.scans: policy eraser has USING true",
+    ),
+    "the eraser without its guard": (
+        ("DROP POLICY eraser_guard ON shared.audit_events",),
+        "shared.audit_events has 1 permissive and 0 restrictive policies of the eraser",
+    ),
+    "a policy for the eraser and another": (
+        ("ALTER POLICY eraser ON shared.scans TO sentinel_eraser, sentinel_worker",),
+        "shared.scans: policy eraser is for sentinel_eraser, sentinel_worker",
+    ),
+    "the eraser writes": (
+        ("GRANT UPDATE ON shared.scans TO sentinel_eraser",),
+        "shared.scans: sentinel_eraser holds UPDATE",
+    ),
+    "a table that is never erased": (
+        ("REVOKE DELETE ON shared.scans FROM sentinel_eraser",),
+        "shared.scans: sentinel_eraser lacks DELETE",
+    ),
+    "a table that goes on taking rows": (
+        ("ALTER TABLE shared.scans DISABLE TRIGGER fence",),
+        "shared.scans has no fence",
+    ),
+    "an entry that goes on being made": (
+        (DIRECTORY, "CREATE TABLE auth.planted (tenant_id uuid NOT NULL)"),
+        "auth.planted has no fence",
+    ),
+    "the web erases": (
+        (
+            "SET ROLE sentinel_eraser",
+            "GRANT EXECUTE ON FUNCTION eraser.erase_rows(uuid, text, integer) TO sentinel_app",
+        ),
+        "eraser.erase_rows(uuid,text,integer) can be called by sentinel_app",
+    ),
+    "an eraser's function that nobody declared": (
+        ("SET ROLE sentinel_eraser", f"CREATE FUNCTION eraser.planted() RETURNS int {DEFINER}"),
+        "sentinel_eraser owns the pg_proc",
+    ),
+    "the eraser reads a certificate": (
+        (DIRECTORY, "GRANT SELECT (certificate) ON auth.erasures TO sentinel_eraser"),
+        "auth.erasures: sentinel_eraser holds SELECT of certificate",
+    ),
+    "the worker removes a certificate": (
+        (DIRECTORY, "GRANT DELETE ON auth.erasures TO sentinel_worker"),
+        "auth.erasures: sentinel_worker holds DELETE",
+    ),
     "jsonb is indexed": (
         ("CREATE INDEX ON shared.scans (tenant_id, notes)",),
         "shared.scans.notes is jsonb, whose comparison is not leakproof",
@@ -271,6 +318,8 @@ def test_each_fault_is_seen(name: str, postgres_server: Database) -> None:
         ("ALTER ROLE sentinel_app SUPERUSER", "sentinel_app has rolsuper"),
         ("GRANT sentinel_owner TO sentinel_platform", "sentinel_platform is a member of sentinel_owner"),
         ("GRANT pg_read_all_data TO sentinel_app", "sentinel_app is a member of pg_read_all_data"),
+        ("GRANT sentinel_eraser TO sentinel_worker", "sentinel_worker is a member of sentinel_eraser"),
+        ("ALTER ROLE sentinel_eraser LOGIN", "sentinel_eraser can log in"),
         ("ALTER TABLE shared.scan_steps OWNER TO sentinel_app", "shared.scan_steps belongs to sentinel_app"),
         ("ALTER TABLE shared.scan_steps OWNER TO sentinel_app", "sentinel_app owns the pg_class"),
     ],
@@ -282,7 +331,7 @@ def test_each_fault_of_a_login_is_seen(statement: str, expected: str, postgres_s
 
 def test_every_check_has_a_planted_fault() -> None:
     """No check of the gate is without a fault that it must find."""
-    assert len(CHECKS) == 14
+    assert len(CHECKS) == 16
 
 
 Column = tuple[str, str, str, bool, bool]

@@ -70,6 +70,7 @@ def test_services_do_not_commit_and_know_no_request() -> None:
         "app/services/bookkeepers.py": "the worker's thread, which opens units itself",
         "app/services/censuses.py": "the worker's thread, which opens units itself",
         "app/services/demonstrations.py": "a command, which opens units itself",
+        "app/services/erasers.py": "the worker's thread, which opens units itself",
         "app/services/failed_sign_ins.py": "the worker's thread, which opens units itself",
         "app/services/loops.py": "the worker's threads, whose transactions with the directory are their own",
         "app/services/sealers.py": "the worker's thread, which opens units itself",

@@ -1,6 +1,7 @@
 """The catalogue gate: what pg_catalog says of a migrated database, and what in it breaks the rules of isolation."""
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import psycopg
@@ -14,6 +15,27 @@ GUARDED = "(n.nspname IN ('control', 'account', 'shared') OR n.nspname ~ '^t_[0-
 RULE = (
     "({column} = ( SELECT (NULLIF(current_setting('app.current_tenant'::text, true), ''::text))::uuid AS \"nullif\"))"
 )
+
+# The eraser's, which nobody is: the present tenant's rows, while its erasure is under way.
+ERASER = "sentinel_eraser"
+ERASER_RULE = (
+    "({column} = ( SELECT e.tenant_id FROM auth.erasures e WHERE ((e.tenant_id = "
+    "(NULLIF(current_setting('app.current_tenant'::text, true), ''::text))::uuid) "
+    "AND (e.finished_at IS NULL) AND (e.step <> 'settle'::text))))"
+)
+ERASES = frozenset({"SELECT", "DELETE"})
+# What it holds in the directory: how far an erasure is, and where it counts what it removed.
+ERASER_HOLDS = {
+    *(("erasures", f"SELECT of {column}") for column in ("finished_at", "round", "step", "tenant_id")),
+    *(("erasure_counts", right) for right in ("INSERT", "SELECT", "UPDATE")),
+}
+ERASER_FUNCTIONS = {
+    "tenant_tables": frozenset({"sentinel_worker"}),
+    "erase_rows": frozenset({"sentinel_worker"}),
+    "rows_left": frozenset({"sentinel_worker", "sentinel_directory"}),
+}
+# Rows of the directory that name a tenant and stay: the erasures with their certificates, and the staff's own log.
+STAYS = frozenset({"erasures", "erasure_counts", "staff_events", "staff_orders"})
 
 TENANT_COLUMN = {"control.tenants": "id"}  # the tenant itself
 NO_TENANT = {"schema_version": "Alembic's mark: no login can read it"}
@@ -52,7 +74,7 @@ ARCHIVED = {
     "audit_removals": frozenset({"SELECT of a column"}),
 }
 # Whose functions with their owner's rights a schema holds.
-DEFINERS = {"auth": "sentinel_directory", "archivist": ARCHIVIST}
+DEFINERS = {"auth": "sentinel_directory", "archivist": ARCHIVIST, "eraser": ERASER}
 
 # Who may call what in `auth`; triggers are called by nobody.
 APP, WORKER, PLATFORM = frozenset({"sentinel_app"}), frozenset({"sentinel_worker"}), frozenset({"sentinel_platform"})
@@ -199,6 +221,29 @@ FUNCTIONS = {
     **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("claim_counts", "note_count", "note_worker"), WORKER),
     **dict.fromkeys(("keys_to_come_in", "overrides_over", "trials_ending"), WORKER),
+    **dict.fromkeys(
+        (
+            "begin_erasure",
+            "claim_erasure",
+            "directory_left",
+            "directory_ties",
+            "erase_directory",
+            "erasure_counts",
+            "erasures_due",
+            "finish_erasure",
+            "keep_erasure",
+            "note_erased_keys",
+            "note_found",
+            "postpone_erasure",
+            "read_erasure",
+            "settle_erasure",
+            "step_erasure",
+        ),
+        WORKER,
+    ),
+    "staff_erasures": PLATFORM,
+    "erasure_begun": APP | WORKER | PLATFORM,
+    "audit_public_key": APP | PLATFORM,
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
     **dict.fromkeys(("note_usage_summed", "usage_due"), WORKER),
     **dict.fromkeys(("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_at_work"), WORKER),
@@ -294,19 +339,29 @@ def policies(connection: Connection) -> Iterator[str]:
         theirs = [row for row in rows if row.roles == [ARCHIVIST]]
         if [False, True] * (name.split(".")[1] in ARCHIVED) != sorted(row.polpermissive for row in theirs):
             yield f"{name}: the archivist has other policies than its pair"
-        kinds = sorted(row.polpermissive for row in rows if row not in theirs)
-        if kinds != [False, True]:
-            yield f"{name} has {kinds.count(True)} permissive and {kinds.count(False)} restrictive policies"
-        for row in rows:
-            rule = RULE.format(column=column)
-            if row.polcmd != b"*" and row.polcmd != "*":
-                yield f"{name}: policy {row.polname} is for one command"
-            if row.qual != rule:
-                yield f"{name}: policy {row.polname} has USING {row.qual}"
-            if row.written != rule:
-                yield f"{name}: policy {row.polname} has WITH CHECK {row.written}"
-            if set(row.roles) != READERS and row not in theirs:
-                yield f"{name}: policy {row.polname} is for {', '.join(row.roles)}"
+        yield from _policy_faults(name, RULE.format(column=column), {ARCHIVIST}, theirs)
+        for whose, rule, some in (
+            ("", RULE, [row for row in rows if ERASER not in row.roles and row not in theirs]),
+            ("of the eraser", ERASER_RULE, [row for row in rows if ERASER in row.roles]),
+        ):
+            kinds = sorted(row.polpermissive for row in some)
+            if kinds != [False, True]:
+                told = f"{name} has {kinds.count(True)} permissive and {kinds.count(False)} restrictive policies"
+                yield f"{told} {whose}".rstrip()
+            yield from _policy_faults(name, rule.format(column=column), {ERASER} if whose else READERS, some)
+
+
+def _policy_faults(name: str, rule: str, roles: AbstractSet[str], rows: list[Any]) -> Iterator[str]:
+    for row in rows:
+        qual, written = (" ".join(str(part).split()) for part in (row.qual, row.written))
+        if row.polcmd != b"*" and row.polcmd != "*":
+            yield f"{name}: policy {row.polname} is for one command"
+        if qual != rule:
+            yield f"{name}: policy {row.polname} has USING {row.qual}"
+        if written != rule:
+            yield f"{name}: policy {row.polname} has WITH CHECK {row.written}"
+        if set(row.roles) != roles:
+            yield f"{name}: policy {row.polname} is for {', '.join(row.roles)}"
 
 
 @check
@@ -389,7 +444,12 @@ def grants(connection: Connection) -> Iterator[str]:
             [oid, oid],
         ).fetchall()
         declared = frozenset() if name.split(".")[1] in NO_TENANT else GRANTS.get(name, ALL)
+        erases = frozenset() if name.split(".")[1] in NO_TENANT else ERASES
+        for lacking in sorted(erases - {row.what for row in rows if row.who == ERASER}):
+            yield f"{name}: {ERASER} lacks {lacking}"
         for row in rows:
+            if row.who == ERASER and row.what in erases and not row.onward:
+                continue
             besides = BY_WORKER.get(name, frozenset()) if row.who == "sentinel_worker" else frozenset()
             if row.who == ARCHIVIST and row.what in ARCHIVED.get(name.split(".")[1], frozenset()) and not row.onward:
                 continue
@@ -410,7 +470,7 @@ def schemas(connection: Connection) -> Iterator[str]:
     """No login makes anything in a schema, and nothing is granted in advance."""
     rows = connection.execute(
         "SELECT n.nspname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END AS who FROM pg_namespace n, "
-        f"aclexplode(n.nspacl) WHERE ({GUARDED} OR n.nspname IN ('auth', 'public')) AND privilege_type = 'CREATE' "
+        f"aclexplode(n.nspacl) WHERE ({GUARDED} OR n.nspname IN ('auth', 'eraser', 'public')) AND privilege_type = 'CREATE' "
         "AND grantee <> nspowner"
     )
     for row in rows:
@@ -475,7 +535,8 @@ def definer_functions(connection: Connection) -> Iterator[str]:
             yield f"{row.name} has no fixed search path"
         if row.owner != DEFINERS.get(row.nspname):
             yield f"{row.name} does not belong to the directory"
-        allowed = {"sentinel_owner"} if row.fires else FUNCTIONS.get(row.proname, frozenset())
+        named = ERASER_FUNCTIONS if row.nspname == "eraser" else FUNCTIONS
+        allowed = {"sentinel_owner"} if row.fires else named.get(row.proname, frozenset())
         for caller in sorted(set(row.callers) - allowed):
             yield f"{row.name} can be called by {caller}"
 
@@ -515,7 +576,7 @@ def logins(connection: Connection) -> Iterator[str]:
         for attribute in ("rolsuper", "rolbypassrls", "rolcreaterole", "rolcreatedb", "rolreplication"):
             if getattr(row, attribute):
                 yield f"{row.rolname} has {attribute}"
-        expected = {"sentinel_directory", ARCHIVIST} if row.rolname == "sentinel_owner" else set()
+        expected = {"sentinel_directory", ARCHIVIST, ERASER} if row.rolname == "sentinel_owner" else set()
         for role in sorted(set(row.member_of) - expected):
             yield f"{row.rolname} is a member of {role}"
     owned = connection.execute(
@@ -526,6 +587,64 @@ def logins(connection: Connection) -> Iterator[str]:
     )
     for row in owned:
         yield f"{row.rolname} owns the {row.kind} {row.objid}"
+
+
+@check
+def eraser(connection: Connection) -> Iterator[str]:
+    """The eraser is nobody, owns its functions alone, and holds in the directory what is declared."""
+    row = connection.execute(
+        "SELECT rolcanlogin AS enters, ARRAY(SELECT member::regrole::text FROM pg_auth_members WHERE roleid = r.oid) "
+        "AS members FROM pg_roles r WHERE rolname = %s",
+        [ERASER],
+    ).fetchone()
+    if row.enters:
+        yield f"{ERASER} can log in"
+    for member in sorted(set(row.members) - {"sentinel_owner"}):
+        yield f"{member} is a member of {ERASER}"
+    for owned in connection.execute(
+        "SELECT d.classid::regclass::text AS kind, d.objid FROM pg_shdepend d WHERE d.deptype = 'o' "
+        "AND d.refobjid = %s::regrole AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) "
+        "AND NOT (d.classid = 'pg_namespace'::regclass AND d.objid = 'eraser'::regnamespace) "
+        "AND NOT (d.classid = 'pg_proc'::regclass AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = d.objid "
+        "AND p.pronamespace = 'eraser'::regnamespace AND p.proname = ANY (%s)))",
+        [ERASER, sorted(ERASER_FUNCTIONS)],
+    ):
+        yield f"{ERASER} owns the {owned.kind} {owned.objid}"
+    held = connection.execute(
+        "SELECT c.relname AS name, privilege_type AS what FROM pg_class c, aclexplode(c.relacl) "
+        "WHERE c.relnamespace = 'auth'::regnamespace AND grantee = %s::regrole UNION ALL "
+        "SELECT c.relname, privilege_type || ' of ' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid, "
+        "aclexplode(a.attacl) WHERE c.relnamespace = 'auth'::regnamespace AND grantee = %s::regrole",
+        [ERASER, ERASER],
+    )
+    for right in sorted({(one.name, one.what) for one in held} - ERASER_HOLDS):
+        yield f"auth.{right[0]}: {ERASER} holds {right[1]}"
+
+
+@check
+def fences(connection: Connection) -> Iterator[str]:
+    """No table takes a row of a tenant that is being erased: each has its trigger, and it fires."""
+    for oid, name, _column in tables(connection):
+        if not _fires(connection, oid, "auth.fence_rows()", 6):
+            yield f"{name} has no fence: it takes rows of a tenant that is being erased"
+    entries = connection.execute(
+        "SELECT c.oid, c.relname AS name FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+        "WHERE c.relnamespace = 'auth'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'tenant_id' "
+        "AND NOT a.attisdropped"
+    ).fetchall()
+    for row in entries:
+        if row.name not in STAYS and not _fires(connection, row.oid, "auth.fence_entry()", 7):
+            yield f"auth.{row.name} has no fence: it takes rows that name a tenant which is being erased"
+
+
+def _fires(connection: Connection, oid: int, function: str, kind: int) -> bool:
+    """Tell whether a table has that trigger in force, of that kind (6: before insert, a statement; 7: a row)."""
+    found = connection.execute(
+        "SELECT FROM pg_trigger WHERE tgrelid = %s AND tgfoid = %s::regprocedure AND tgtype = %s AND tgenabled = 'O' "
+        "AND tgqual IS NULL",
+        [oid, function, kind],
+    ).fetchone()
+    return found is not None
 
 
 @check

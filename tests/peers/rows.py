@@ -55,13 +55,14 @@ VALUES = {
     "jsonb": lambda: Jsonb([]),
     "text[]": lambda: [],
     "timestamp with time zone": lambda: datetime.now(UTC),
+    "interval": lambda: timedelta(hours=1),
 }
 
 
 def shapes(superuser: str) -> list[Shape]:
     """Return every tenant table, each after those that it refers to."""
     with psycopg.connect(superuser, row_factory=namedtuple_row) as connection:
-        found = [_shape(connection, *row) for row in catalogue.tables(connection)]
+        found = [shape_of(connection, *row) for row in catalogue.tables(connection)]
     ordered: list[Shape] = []
     while found:
         done = {shape.name for shape in ordered}
@@ -71,7 +72,8 @@ def shapes(superuser: str) -> list[Shape]:
     return ordered
 
 
-def _shape(connection: catalogue.Connection, oid: int, name: str, tenant: str) -> Shape:
+def shape_of(connection: catalogue.Connection, oid: int, name: str, tenant: str) -> Shape:
+    """Return one table's shape."""
     columns = connection.execute(
         "SELECT attname, format_type(atttypid, -1) AS kind FROM pg_attribute "
         "WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum",

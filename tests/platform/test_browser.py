@@ -99,7 +99,8 @@ def paths_of(member: StaffMember, made: Made, worker_units: Units) -> list[str]:
         re.search(rf"{own}/{part}", page) for part in ("overrides/[0-9a-f-]{36}/end", "requests/[0-9a-f-]{36}/approval")
     ]
     acts = ("", "/plan", "/deletion", "/overrides/new", f"/effects/{stuck_effect_of(made)}/retry")
-    every = ["/tenants", "/tenants?search=nothing-like-it", "/requests", "/log", "/state", *(own + act for act in acts)]
+    every = ["/tenants", "/tenants?search=nothing-like-it", "/requests", "/erasures", "/log", "/state"]
+    every += [own + act for act in acts]
     return [*every, *(each.group() for each in found if each is not None), "/login"]
 
 

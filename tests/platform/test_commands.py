@@ -17,7 +17,7 @@ from app.db.oversight import EventSearch
 from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, AccountEffect
 from app.platform.acts import ACTS
-from app.services import plan_requests
+from app.services import lifecycles, plan_requests
 from app.services.checkups import TRIES
 from app.services.stewards import Steward
 from tests.peers.tenants import Made
@@ -44,6 +44,7 @@ CASES: dict[tuple[str, str | None], Case] = {
     ("retries.create", None): ("effects retry", lambda made: [stuck_effect_of(made)], "effect.retry"),
     ("tenants.act", "deletion"): ("tenants delete", lambda made: ["--slug", made.slug], "tenant.delete"),
     ("tenants.act", "restoration"): ("tenants restore", given(), "tenant.restore"),
+    ("tenants.act", "erasure"): ("tenants purge", lambda made: ["--slug", made.slug], "tenant.purge"),
 }
 
 
@@ -89,15 +90,24 @@ def ask_for_a_plan(made: Made) -> None:
         unit.commit()
 
 
+def close(made: Made) -> None:
+    """Delete the tenant as its owner."""
+    with made.unit(Home.ACCOUNT) as unit:
+        lifecycles.delete_tenant(unit, made.slug)
+        unit.commit()
+
+
 def test_each_action_has_its_command_and_each_command_its_rows(
     platform: Flask, platform_units: Units, worker_units: Units, tenant: Made
 ) -> None:
     """Every POST of the console has a command; it names who and why in the staff's log and in the tenant's own."""
     assert actions_of(platform) == set(CASES)
     assert {kind for endpoint, kind in CASES if endpoint == "tenants.act"} == set(ACTS)
-    for (endpoint, _kind), (command, arguments, action) in CASES.items():
+    for (endpoint, kind), (command, arguments, action) in CASES.items():
         if endpoint == "requests.decide":
             ask_for_a_plan(tenant)
+        if kind == "erasure":
+            close(tenant)
         done = run(*command.split(), str(tenant.id), *arguments(tenant), *NAMED, "--no-wait", "--json")
         assert done.exit_code == 0, (action, done.output)
         order_id = UUID(json.loads(done.stdout)["order"])

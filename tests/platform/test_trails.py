@@ -33,8 +33,11 @@ READING = {
     "health": "tells",
     "requests list": "lists",
     "staff list": "lists",
+    "tenants certificate": "shows",
+    "tenants erasures": "lists",
     "tenants list": "lists",
     "tenants show": "tells",
+    "tenants verify-certificate": "reads a file",
     "tokens list": "lists",
 }
 
@@ -65,7 +68,7 @@ def act(member: StaffMember, made: Made, name: str, **form: str) -> int:
 
 def every_act(member: StaffMember, made: Made, steward: Steward) -> list[int]:
     """Order each act, and let the worker carry it out."""
-    names = ("suspension", "resumption", "plan", "deletion", "restoration")
+    names = ("suspension", "resumption", "plan", "deletion", "restoration", "deletion", "erasure")
     found = []
     for name in names:
         found.append(act(member, made, name, slug=made.slug))
@@ -117,11 +120,11 @@ def retry(member: StaffMember, made: Made, _steward: Steward) -> list[int]:
 # Each with the number of rows that it leaves at least.
 CHANGES: dict[str, tuple[Callable[[StaffMember, Made, Steward], list[int]], int]] = {
     "logins.create": (lambda member, _made, _steward: [member.try_to_sign_in().status_code], 1),
-    "tenants.act": (every_act, 10),
     "overrides.create": (agree, 2),
     "overrides.end": (end_agreement, 1),
     "requests.decide": (decide, 4),
     "retries.create": (retry, 1),
+    "tenants.act": (every_act, 10),
 }
 ENROLLED = "logins.enrol"
 
