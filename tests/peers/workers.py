@@ -13,13 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerInProcess:
-    """`python -m app.worker` and its log."""
+    """`python -m app.worker`, or a module that stands for it, and its log."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, module: str = "app.worker") -> None:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.worker"],
+                [sys.executable, "-m", module],
                 cwd=ROOT,
                 env={"PATH": os.environ["PATH"], **environment},
                 stdout=out,
@@ -48,9 +48,9 @@ class WorkerInProcess:
 
 
 @contextmanager
-def working(environment: Mapping[str, str], log: Path) -> Iterator[WorkerInProcess]:
+def working(environment: Mapping[str, str], log: Path, module: str = "app.worker") -> Iterator[WorkerInProcess]:
     """A worker that is killed at the end, if it is still there."""
-    worker = WorkerInProcess(environment, log)
+    worker = WorkerInProcess(environment, log, module)
     try:
         yield worker
     finally:
