@@ -1,7 +1,7 @@
 """The relay: claims due effects by turns of the tenants, carries each out as its tenant, and marks it done.
 
 Fair by three rules. Whose last effect lies furthest back, times the plan's weight, comes next, however long another's
-backlog is. No tenant has more than half of the threads. Who has something in hand
+backlog is. No tenant has more than a quarter of the threads. Who has something in hand
 leaves the last ones to others.
 """
 
@@ -75,9 +75,10 @@ class Relay:
         self._listen_url = listen_url
         self._threads = threads
         self._weights = dict(weights or {})
-        self._share = max(1, threads // 2)
+        self._share = max(1, threads // 4)
         self._kept_free = threads // 4
         self._hands: Counter[UUID] = Counter()
+        self._withheld = False
         self._lock = threading.Lock()
         self._poll = poll_seconds
         self._stop = threading.Event()
@@ -122,10 +123,12 @@ class Relay:
             session.close()
 
     def _in_hand(self, free: int) -> Hands:
+        spare = max(0, free - self._kept_free)
         with self._lock:
-            hands = dict(self._hands)
-        full = [tenant_id for tenant_id, number in hands.items() if number >= self._share]
-        return Hands(self._weights, full, list(hands), max(0, free - self._kept_free))
+            held = list(self._hands)
+            full = [tenant_id for tenant_id, number in self._hands.items() if number >= self._share]
+            self._withheld = bool(full) or (bool(held) and spare < free)
+        return Hands(self._weights, full, held, spare)
 
     def _claim_loop(self) -> None:
         while not self._stop.is_set():
@@ -160,8 +163,10 @@ class Relay:
             self._hands[tenant_id] -= 1
             if not self._hands[tenant_id]:
                 del self._hands[tenant_id]
+            withheld = self._withheld
         self._busy.release()
-        self._wake.set()
+        if withheld:
+            self._wake.set()
 
     def _listen_loop(self) -> None:
         if self._listen_url is None:

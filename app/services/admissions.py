@@ -4,12 +4,11 @@ Under the tenant's lock, from the scans' own rows: neither several relays nor a 
 asked here is served by indexes of what is in flight and of the line's head, so that a long line costs no more.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, tuple_
 
 from app.core.permissions import Permission
 from app.core.settings import settings
@@ -65,30 +64,32 @@ def admit_scans(unit: Unit, effect_id: UUID | None = None) -> list[AdmittedScan]
     if effect_id is not None:
         unit.session.execute(_TAKE_OVER, {"now": unit.now(), "own": effect_id})
     room = _concurrent_scans(unit) - quotas.count_rows_of(unit, Quota.CONCURRENT_SCANS)
-    if room > 0 and not settings().scans_stopped:
-        in_line = select(Scan).where(_IN_LINE).order_by(Scan.created_at, Scan.id).limit(room + LOOKED_PAST)
-        oldest = unit.session.scalars(in_line).all()
-        if _admit(unit, oldest, room) and not unit.session.scalar(_PUT_OFF, {"now": unit.now()}):
-            request_effect(unit, "scan.dispatch", {}, after=TARGET_SPAN / TARGET_MOST)
-        if len(oldest) <= room:  # a long line is not gone through at each admission
-            quotas.reconcile(unit)
+    if room > 0 and not settings().scans_stopped and _admit(unit, room) < room:
+        quotas.reconcile(unit)  # the line is at its end; a long one is not gone through at each admission
     if not entitlements(unit).open:
         return []
-    waiting = unit.session.scalars(select(Scan).where(_NOT_BEGUN).order_by(Scan.created_at, Scan.id))
-    return [AdmittedScan(scan.id, scan.engagement_id, scan.workflow_id, scan.tool) for scan in waiting]
+    columns = (Scan.id, Scan.engagement_id, Scan.workflow_id, Scan.tool)
+    waiting = unit.session.execute(select(*columns).where(_NOT_BEGUN).order_by(Scan.created_at, Scan.id))
+    return [AdmittedScan(*row) for row in waiting]
 
 
-def _admit(unit: Unit, oldest: Iterable[Scan], room: int) -> bool:
-    """Admit the first `room` whose targets have not been scanned too often; tell whether any was passed over."""
+def _admit(unit: Unit, room: int) -> int:
+    """Admit the first `room` in line whose targets have not been scanned too often; return how many were admitted."""
     resting: set[str] = set()
-    for scan in oldest:
-        if room == 0:
-            break
-        if _may_be_scanned(unit, scan, resting):
-            scan.admitted_at = unit.now()
-            room -= 1
+    line = select(Scan).where(_IN_LINE).order_by(Scan.created_at, Scan.id)
+    oldest = unit.session.scalars(line.limit(room)).all()
+    admitted = [scan for scan in oldest if _may_be_scanned(unit, scan, resting)]
+    if resting:
+        last = tuple_(Scan.created_at, Scan.id) > (oldest[-1].created_at, oldest[-1].id)
+        for scan in unit.session.scalars(line.where(last).limit(LOOKED_PAST)):
+            if len(admitted) < room and _may_be_scanned(unit, scan, resting):
+                admitted.append(scan)
+        if not unit.session.scalar(_PUT_OFF, {"now": unit.now()}):
+            request_effect(unit, "scan.dispatch", {}, after=TARGET_SPAN / TARGET_MOST)
+    for scan in admitted:
+        scan.admitted_at = unit.now()
     unit.session.flush()
-    return bool(resting)
+    return len(admitted)
 
 
 def _may_be_scanned(unit: Unit, scan: Scan, resting: set[str]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.core.settings import settings
 from app.db.opening import open_units
@@ -111,15 +111,26 @@ def _override(made: Made, at_once: int | None, ended: UUID | None) -> UUID | Non
 
 
 def _accept(made: Made, count: int) -> None:
-    """Accept so many scans of one document, a hundred in each commit."""
+    """Accept a scan of a document, then as many like it, each with its own request to be dispatched."""
     with made.unit() as unit:
         asset_id = assets.add_document(unit, name="Letter", text="Nothing to see.").id
+        first = scans.start_scan(unit, asset_id, tool="text")
+        unit.session.flush()
+        unit.session.execute(_MORE_SCANS, {"first": first.id, "count": count - 1})
+        unit.session.execute(_MORE_EFFECTS, {"count": count - 1})
         unit.commit()
-    for _ in range(0, count, 100):
-        with made.unit() as unit:
-            for _ in range(min(count, 100)):
-                scans.start_scan(unit, asset_id, tool="text")
-            unit.commit()
+
+
+_MORE_SCANS = text(
+    "INSERT INTO scans (id, workspace_id, engagement_id, asset_id, tool, status, workflow_id, requested_by, "
+    "requested_kind, created_at) SELECT new, workspace_id, engagement_id, asset_id, tool, status, "
+    "tenant_id || ':' || engagement_id || ':' || new, requested_by, requested_kind, created_at + n * interval '1 ms' "
+    "FROM scans, LATERAL (SELECT gen_random_uuid() AS new, n FROM generate_series(1, :count) n) many WHERE id = :first"
+)
+_MORE_EFFECTS = text(
+    "INSERT INTO outbox (id, kind, payload, created_at, due_at) SELECT gen_random_uuid(), kind, payload, created_at, "
+    "due_at FROM outbox, generate_series(1, :count) WHERE kind = 'scan.dispatch'"
+)
 
 
 def _waits(made: Made) -> list[float]:
