@@ -11,7 +11,7 @@ import tempfile
 from base64 import b64encode
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, FloatRect, Page
 
 from app.db.migrate import migrate
 from app.local import ports, roles
@@ -88,7 +88,8 @@ def _photograph(browser: Browser, console: Console, password: str, folder: Path 
             with window(browser, width=width, theme=theme) as seen:
                 _sign_in(seen.page, console, password)
                 if folder is None:
-                    seen.page.screenshot(path=ROOT / "docs" / "overview.png")
+                    part: FloatRect = {"x": 0, "y": 0, "width": 1440, "height": 1200}
+                    seen.page.screenshot(path=ROOT / "docs" / "overview.png", full_page=True, clip=part)
                     return
                 for path in ("", *PAGES):
                     seen.page.goto(f"{console.address}/t/demonstration/{path}")
