@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from app.local import ports
-from tests.peers.workers import ROOT, working
+from tests.peers.workers import ROOT, WorkerInProcess, working
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Console:
     targets: str
     logs: Path
     settings: Mapping[str, str]
+    worker: WorkerInProcess
 
     def log(self, name: str) -> str:
         """What the process called `name` has written so far."""
@@ -63,7 +64,7 @@ def serving(environment: Mapping[str, str], logs: Path) -> Iterator[Console]:
     ):
         worker.wait_for("worker.ready", 60)
         _until_it_answers(f"{address}/health", logs / "web.log")
-        yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs, settings)
+        yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs, settings, worker)
 
 
 def _until_it_answers(url: str, log: Path) -> None:
