@@ -24,13 +24,19 @@ IDLE_MS = 15_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a transaction is bound to: one tenant (None: nobody) and one schema of content."""
+    """What a transaction is bound to: one tenant (None: nobody) and one schema of content.
+
+    The commit of a `relaxed` one does not wait for the disk: what it wrote is lost if Postgres itself is killed within
+    a second, and by nothing else.
+    """
 
     tenant_id: UUID | None
     schema: str = DEFAULT_SCHEMA
+    relaxed: bool = False
 
 
 NOBODY = Scope(None)
+RELAXED = Scope(None, relaxed=True)
 
 
 def begin_statement(scope: Scope) -> str:
@@ -38,9 +44,11 @@ def begin_statement(scope: Scope) -> str:
     if not SCHEMA.fullmatch(scope.schema):
         raise ValueError("no such schema of content")
     tenant = "" if scope.tenant_id is None else str(UUID(int=scope.tenant_id.int))
+    relaxed = "; SET LOCAL synchronous_commit = off" if scope.relaxed else ""
     return (
         f"BEGIN; SET LOCAL app.current_tenant = '{tenant}'; SET LOCAL statement_timeout = {STATEMENT_MS}; "
         f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}; SET LOCAL search_path = {scope.schema}, public"
+        f"{relaxed}"
     )
 
 

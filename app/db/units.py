@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, map
 
 from app.core.clock import Clock, SystemClock
 from app.core.crypto import KeyRing
-from app.db.engines import NOBODY, Engines, Scope
+from app.db.engines import NOBODY, RELAXED, Engines, Scope
 from app.tenancy.actors import Actor
 from app.tenancy.context import require_tenant
 from app.tenancy.placements import Isolation, Placement
@@ -195,9 +195,12 @@ class Units:
             work.close()
 
     @contextmanager
-    def identify(self) -> Iterator["Doorway"]:
-        """Open a transaction that belongs to nobody, in which a directory function may tell who comes in."""
-        doorway = Doorway(self, self.start(self.engines.control, NOBODY))
+    def identify(self, *, relaxed: bool = False) -> Iterator["Doorway"]:
+        """Open a transaction that belongs to nobody, in which a directory function may tell who comes in.
+
+        `relaxed` is for one that changes nothing: its commit does not wait until what it notes is on the disk.
+        """
+        doorway = Doorway(self, self.start(self.engines.control, RELAXED if relaxed else NOBODY))
         try:
             yield doorway
         finally:

@@ -21,6 +21,7 @@ from tests.peers.blows import PARTS, Blow, order_of, strike, table_of
 from tests.peers.checkouts import Run, bare_environment, copy_checkout
 from tests.peers.installations import Installation, Reader
 from tests.peers.ledgers import Sets, faults_in_graph, faults_in_rows, left_open, seen_by_asset
+from tests.peers.quota_books import faults_in_quotas
 from tests.peers.traffic import Traffic, make_customers
 
 CUSTOMERS = 4  # of whose scans five run at once
@@ -120,6 +121,7 @@ def bombard(installation: Installation, order: list[str], chance: random.Random,
     late = [blow for blow in blows if blow.recovery > BOUND_SECONDS]
     assert not late, f"not over within {BOUND_SECONDS:.0f} s of the restart: {late}"
     assert faults_in_rows(reader, tenants, set(traffic.accepted), expected) == []
+    assert faults_in_quotas(reader.rows, tenants) == []
     assert faults_in_graph(installation, tenants) == []
     assert asyncio.run(installation.open_workflows()) == []
     idle_queues_are_left(installation, tenants, full=len(order) > len(PARTS))

@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 class WorkerInProcess:
     """`python -m app.worker`, or a module that stands for it, and its log."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path, module: str = "app.worker") -> None:
+    def __init__(self, environment: Mapping[str, str], log: Path, module: str = "app.worker", *arguments: str) -> None:
         self.log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
                 env={"PATH": os.environ["PATH"], **environment},
                 stdout=out,

@@ -16,6 +16,7 @@ from app.services import assets, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.peers import counters
+from tests.peers.quota_books import quotas_agree
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 from tests.services.test_plans import override
@@ -90,17 +91,10 @@ def test_a_kill_at_each_step_leaves_scan_and_reservation_agreed(
             unit.commit()
     for cut in (True, False):
         do(step, tenant, worker_units, scan_id, postgres_server if cut else None)
-        with tenant.unit() as unit:
-            rows = unit.session.execute(
-                text("SELECT r.state, s.status FROM quota_reservations r JOIN scans s ON s.id = r.scan_id")
-            ).all()
-            in_force = sum(row.state != "released" for row in rows)
-            for row in rows:
-                over = {"done": "settled", "failed": "released", "cancelled": "released"}.get(row.status, "reserved")
-                assert row.state == over
-        assert used(tenant) == in_force
+        quotas_agree(postgres_server.superuser, tenant.id)
     expected = {"reserve": 1, "claim": 1, "complete": 1, "fail": 0, "cancel": 0}
     assert used(tenant) == expected[step]
+    quotas_agree(postgres_server.superuser, tenant.id)
 
 
 def do(step: str, tenant: Made, worker_units: Units, scan_id: UUID | None, cut: Database | None) -> None:
@@ -129,7 +123,7 @@ def do(step: str, tenant: Made, worker_units: Units, scan_id: UUID | None, cut: 
         assert cut is not None, "only a cut step fails"
 
 
-def test_counters_equal_the_rows_behind_them(tenant: Made, worker_units: Units) -> None:
+def test_counters_equal_the_rows_behind_them(tenant: Made, worker_units: Units, postgres_server: Database) -> None:
     """After scans of every end the month's number is the number of reservations that are not released."""
     made = [start(tenant) for _ in range(6)]
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
@@ -144,3 +138,4 @@ def test_counters_equal_the_rows_behind_them(tenant: Made, worker_units: Units) 
     with tenant.unit() as unit:
         states = [row.state for row in unit.session.query(QuotaReservation)]
     assert used(tenant) == len(states) - states.count("released") == 4
+    quotas_agree(postgres_server.superuser, tenant.id)
