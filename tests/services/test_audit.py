@@ -182,18 +182,18 @@ def test_memory_does_not_grow_with_the_log(
 @pytest.mark.prove
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("form", ["ndjson", "csv"])
-def test_a_million_events_are_streamed_in_constant_memory(
+def test_a_large_log_is_streamed_in_constant_memory(
     environment: object, new_database: Callable[[], Database], form: str
 ) -> None:
-    """The process does not grow by more than 32 MB while it sends 400 MB."""
+    """The process does not grow by more than 16 MB while it sends 70 MB or more; `benchmarks audit` sends a million."""
     database = new_database()
     units = open_units(settings(), database.app)
     made = make_tenant(units)
-    flood(database.superuser, made.id, 1_000_000)
+    flood(database.superuser, made.id, 200_000)
     size, growth = stream(made, form)
     units.engines.dispose()
-    assert size > 350_000_000
-    assert growth < 32_000_000
+    assert size > 65_000_000
+    assert growth < 16_000_000
 
 
 @pytest.mark.parametrize("login", ["app", "worker", "platform"])
