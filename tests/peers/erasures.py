@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg.rows import namedtuple_row
 from sqlalchemy.orm import Session
 
 from app.core.errors import Unavailable
+from app.services import erasure_certificates
 from app.services.erasers import Eraser, Executions
 from tests.peers import rows
 from tests.peers.rows import Planted, Shape
@@ -129,6 +131,26 @@ def erase(database: Database, eraser: Eraser) -> None:
         with psycopg.connect(database.superuser) as seen:
             if seen.execute("SELECT FROM auth.erasures WHERE finished_at IS NULL").fetchone() is None:
                 return
+
+
+def progress(database: Database) -> tuple[str, str | None]:
+    """Return the step of the only erasure, and what it waits for."""
+    with psycopg.connect(database.superuser) as seen:
+        found = seen.execute("SELECT step, last_error FROM auth.erasures").fetchone()
+    assert found is not None
+    return found
+
+
+def kept(database: Database, tenant_id: UUID) -> tuple[bytes, Ed25519PublicKey]:
+    """Return the tenant's certificate as a file, and the key to check it with."""
+    with psycopg.connect(database.platform) as connection:
+        found = connection.execute(
+            "SELECT certificate, signature FROM auth.staff_erasures(%s, NULL, NULL, 1)", [tenant_id]
+        ).fetchone()
+        raw = connection.execute("SELECT auth.audit_public_key()").fetchone()
+    assert found is not None and raw is not None
+    assert found[0] is not None, "not finished"
+    return erasure_certificates.signed(*found), Ed25519PublicKey.from_public_bytes(raw[0])
 
 
 def traces(database: Database, *marks: str) -> dict[str, int]:
