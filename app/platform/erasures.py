@@ -44,8 +44,10 @@ def show(door: Doorway, tenant_id: UUID) -> str:
     """Show how far an erasure is, or what its certificate says."""
     row = find_erasure(door, tenant_id)
     body = None if row.certificate is None else json.loads(row.certificate)
-    lines = [] if body is None else erasure_certificates.lines(body)
-    return render_template("platform/erasure.html", row=row, body=body, lines=lines, steps=STEPS)
+    every = [] if body is None else erasure_certificates.lines(body)
+    lines = [line for line in every if line.removed or line.left]
+    empty = len(every) - len(lines)
+    return render_template("platform/erasure.html", row=row, body=body, lines=lines, empty=empty, steps=STEPS)
 
 
 @staff_page(blueprint, "/erasures/<uuid:tenant_id>/certificate")
