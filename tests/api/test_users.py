@@ -31,7 +31,7 @@ def test_members_are_listed_at_every_address(program: Callable[..., Program]) ->
     for path in (USERS, "/users", "/orgs/me/users"):
         items = caller.get(path).json["items"]
         assert [item["email"] for item in items] == [viewer.email, caller.tenant.email]
-    assert set(items[0]) == {"id", "email", "name", "role", "created_at"}
+    assert set(items[0]) == {"id", "email", "name", "role", "created_at", "beyond_plan"}
     assert [item["role"] for item in caller.get(f"{USERS}?role=owner").json["items"]] == ["owner"]
     first = caller.get(f"{USERS}?limit=1").json
     assert caller.get(f"{USERS}?limit=1&cursor={first['next_cursor']}").json["items"][0]["role"] == "owner"

@@ -11,7 +11,8 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from tests.isolation.test_routes import OF_NO_TENANT, PLACE, Side, address, built, every_rule, methods, sides
+from tests.isolation.test_routes import OF_NO_TENANT, PLACE, Side, built, every_rule, methods, sides
+from tests.isolation.test_routes import path_of as page_of
 from tests.peers.checkouts import ROOT
 
 __all__ = ["built", "sides"]
@@ -114,7 +115,7 @@ def test_no_form_fails_on_what_is_typed(app: Flask, sides: tuple[Side, Side], st
     fields = names()
     for number, rule in enumerate(pages(app, "POST")):
         for title, text in each(TEXTS.items(), step, number):
-            path = address(rule, side.made.slug, signed_in(side).ids)
+            path = page_of(rule, side.made.slug, signed_in(side).ids)
             answer = sent(side, path, "&".join(f"{name}={text}" for name in fields))
             asked += 1
             if answer.status_code in FAULTS:
@@ -127,7 +128,7 @@ def test_no_form_fails_on_another_type(app: Flask, sides: tuple[Side, Side]) -> 
     """Every form answers below 500 to a body of another type, and to JSON."""
     side = sides[0]
     for rule in pages(app, "POST"):
-        path = address(rule, side.made.slug, signed_in(side).ids)
+        path = page_of(rule, side.made.slug, signed_in(side).ids)
         for kind in (*TYPES, "application/json", "multipart/form-data"):
             assert sent(side, path, '--x\r\n{"a": [', kind).status_code not in FAULTS, (rule.endpoint, kind)
 
@@ -140,7 +141,7 @@ def test_no_page_fails_on_its_address(app: Flask, sides: tuple[Side, Side], step
     for number, rule in enumerate(pages(app, "GET")):
         if rule.endpoint == "health.ready":  # says 503 while a part is away, as here
             continue
-        path = address(rule, side.made.slug, {"name": "x", **side.ids})
+        path = page_of(rule, side.made.slug, {"name": "x", **side.ids})
         for title, text in each(TEXTS.items(), step, number):
             parts = "&".join(f"{name}={text[:300]}" for name in query)
             odd = PLACE.sub(lambda _place, text=text: text[:300] or "x", rule.rule)  # the slug too

@@ -43,6 +43,16 @@ class StaffMember(Person):
         form = {"name": "Stefan Staff", "password": self.password, "factor": self.factor, "code": self.code()}
         return self.post(f"/welcome/{token}", dict(form))
 
+    def listed(self, path: str) -> str:
+        """Return all pages of a list, from the first to the last, as one text."""
+        pages, following = "", path
+        while following:
+            text = self.get(following).text
+            pages += text
+            older = re.search(r'<a[^>]*rel="next"[^>]*href="([^"]+)"', text)
+            following = unescape(older.group(1)) if older else ""
+        return pages
+
     def try_to_sign_in(self, password: str | None = None, code: str | None = None) -> TestResponse:
         """Send the sign-in form."""
         self.get("/login")

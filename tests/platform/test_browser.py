@@ -126,7 +126,7 @@ def test_every_page_of_staff_passes_axe(
 ) -> None:
     """Each page fits its window, has targets that a finger meets, and passes axe-core, in one theme or the other."""
     paths = paths_of(member, tenant, worker_units)
-    assert len(paths) == 13
+    assert len(paths) == 14
     assert look_at(browser, address, platform_units, LIGHT, paths[::2]) == []
     assert look_at(browser, address, platform_units, DARK, paths[1::2]) == []
 

@@ -26,7 +26,7 @@ def ask(made: Made, plan: str) -> str:
 def test_approved_and_declined(member: StaffMember, tenant: Made, worker_units: Units) -> None:
     """A request is counted and listed, decided on with a reason and an answer; then nobody can decide on it again."""
     request_id = ask(tenant, "enterprise")
-    listed = member.get("/requests").text
+    listed = member.listed("/requests")
     assert tenant.slug in listed
     assert "We &lt;grow&gt;." in listed
     assert tenant.email not in listed
@@ -60,8 +60,8 @@ def test_an_owner_cannot_decide_but_withdraw(member: StaffMember, tenant: Made) 
     request_id = UUID(ask(tenant, "enterprise"))
     with tenant.unit(Home.ACCOUNT) as unit, pytest.raises(PermissionDenied):
         plan_requests.decide_request(unit, request_id, approve=True)
-    assert str(request_id) in member.get("/requests").text
+    assert str(request_id) in member.listed("/requests")
     with tenant.unit(Home.ACCOUNT) as unit:
         plan_requests.withdraw_request(unit, request_id)
         unit.commit()
-    assert str(request_id) not in member.get("/requests").text
+    assert str(request_id) not in member.listed("/requests")

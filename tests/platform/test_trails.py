@@ -101,7 +101,7 @@ def decide(member: StaffMember, made: Made, steward: Steward) -> list[int]:
     found = []
     for name in ("refusal", "approval"):
         ask_for_a_plan(made)
-        page = re.search(rf"/tenants/{made.id}/requests/[0-9a-f-]{{36}}/{name}", member.get("/requests").text)
+        page = re.search(rf"/tenants/{made.id}/requests/[0-9a-f-]{{36}}/{name}", member.listed("/requests"))
         assert page is not None
         member.get(page.group(0))
         found.append(member.post(page.group(0), {"reason": REASON, "answer": ""}).status_code)

@@ -49,9 +49,8 @@ def member(number: int, name: str, role: str) -> Row:
     email = f"{name.split()[0].lower()}@northwind.example"
     seen = None if number == 2 else NOW - timedelta(hours=5 * number)
     since = NOW - timedelta(days=30 * number + 2)
-    return Row(
-        user_id=uid(40 + number), name=name, email=email, role=role, created_at=since, seen_at=seen, own=number == 0
-    )
+    shown = {"user_id": uid(40 + number), "name": name, "email": email, "role": role, "own": number == 0}
+    return Row(**shown, created_at=since, seen_at=seen, beyond_plan=number == 2)
 
 
 PEOPLE = (("Ada Lindqvist", "owner"), ("Bo Andersson", "operator"), ("Carola von und zu Hohenstein", "auditor"))

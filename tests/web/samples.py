@@ -154,6 +154,7 @@ KEYS = [
         last_agent="python-httpx/0.28.1" if n == 0 else "",
         calls_per_minute=600 if n == 0 else None,
         state=("active", "active", "revoked")[n],
+        beyond_plan=False,
     )
     for n, name in enumerate(["Checkout service", "CI pipeline", "Old laptop"])
 ]
