@@ -87,7 +87,7 @@ class Stage:
 
     def stranger(self) -> Person:
         """Return a browser in which nobody is signed in."""
-        return Person(self.app, self.owner.base_url)
+        return Person(self.app, self.owner.base_url).moved()
 
     def sign_in(self, made: Made) -> Person:
         """Return the person signed in at a browser of their own; the next change is theirs."""
