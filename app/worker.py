@@ -87,7 +87,7 @@ class WorkerProcess:
         )
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
-        self._threads: tuple[Loop | Bookkeeper, ...] = (
+        self._threads: tuple[Loop, ...] = (
             Sealer(self.units, decode_key(given.master_key.get_secret_value())),
             Archivist(self.units, decode_key(given.master_key.get_secret_value())),
             Sweeper(self.units),

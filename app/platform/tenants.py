@@ -29,7 +29,7 @@ from app.tenancy.placements import Isolation
 blueprint = Blueprint("tenants", __name__)
 SIZE = 50
 RECENT = 30
-STATUSES = ("trial", "active", "suspended", "deleted", "purged")
+STATUSES = ("trial", "active", "suspended", "deleted")
 LEVELS = tuple(str(level) for level in Isolation)
 ENDING = {"3": timedelta(days=3), "7": timedelta(days=7)}
 QUOTAS = {str(quota): name for quota, name in QUOTA_NAMES.items()}
