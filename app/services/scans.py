@@ -18,7 +18,6 @@ from app.scanners.catalogue import TOOLS
 from app.scanners.probes import Artefact, Ticket
 from app.services import audit, configurations, findings, proofs, quotas, workspaces
 from app.services.access import require
-from app.services.admissions import admit_scans  # noqa: F401 - found here with the worker's other verbs
 from app.services.assets import asset_url, document_text, find_asset
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota, entitlements

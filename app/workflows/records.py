@@ -7,8 +7,8 @@ from app.db import work
 from app.db.engines import NOBODY
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Ticket
-from app.services import scans
-from app.services.admissions import AdmittedScan, admit_scans
+from app.services import admissions, scans
+from app.services.admissions import AdmittedScan
 from app.services.plans import Queue, entitlements, plan_named, plan_of
 from app.tenancy.actors import system_actor
 from app.tenancy.context import require_tenant
@@ -59,7 +59,7 @@ class UnitRecords:
         """Return the scans that may start now; they count as admitted, whatever becomes of their start."""
         with self._units.open(Home.CONTENT, WORKER) as unit:
             scans.stop_scans(unit)  # what was accepted while its tenant was being closed
-            admitted = admit_scans(unit, effect_id)
+            admitted = admissions.admit_scans(unit, effect_id)
             share = _share(entitlements(unit).queue)
             unit.commit()
         if admitted:

@@ -17,7 +17,7 @@ from app.db.opening import open_units
 from app.db.units import Home
 from app.factory import create_app
 from app.scanners.probes import Artefact, Fault
-from app.services import assets, scans
+from app.services import admissions, assets, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.benchmarks.installations import Installation, installation, web
@@ -88,7 +88,7 @@ def _findings(made: Made, number: int) -> None:
     assert url is not None
     units = open_units(settings(), url.get_secret_value())
     with tenant_scope(made.id), units.open(Home.CONTENT, system_actor("worker")) as unit:
-        scans.admit_scans(unit)
+        admissions.admit_scans(unit)
         scans.claim_scan(unit, scan.id)
         scans.complete_scan(unit, scan.id, Artefact("text", faults))
         unit.commit()

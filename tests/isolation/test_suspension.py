@@ -20,7 +20,7 @@ from app.local import assets as front
 from app.models.scans import Scan
 from app.outbox.relay import Delivery
 from app.scanners.probes import Artefact
-from app.services import assets, effects, email_domains, invitations, lifecycles, proofs, quotas, scans
+from app.services import admissions, assets, effects, email_domains, invitations, lifecycles, proofs, quotas, scans
 from app.services.effects import WORKER
 from app.services.memberships import list_members
 from app.services.plans import Quota
@@ -162,7 +162,7 @@ def working(tenant: Made, worker_units: Units) -> list[UUID]:
         made = [scans.start_scan(unit, letter.id, tool="text").id for _ in range(2)]
         unit.commit()
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-        scans.admit_scans(unit)
+        admissions.admit_scans(unit)
         assert scans.claim_scan(unit, made[0]) is not None
         unit.commit()
     with tenant.unit() as unit:

@@ -17,7 +17,7 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home, Unit
 from app.scanners.probes import Artefact, Ticket
-from app.services import assets, scans
+from app.services import admissions, assets, scans
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 
@@ -36,7 +36,8 @@ TAKEN_BY = {
 
 def die_at(tenant_id: UUID, services: str, moment: str) -> None:
     """Have the next unit of the tenant in which the service was called end the process around its commit."""
-    service: Callable[..., Any] = getattr(scans, services)
+    place = admissions if services == "admit_scans" else scans
+    service: Callable[..., Any] = getattr(place, services)
     commit = Unit.commit
 
     def marked(unit: Unit, *given: Any, **named: Any) -> Any:
@@ -53,7 +54,7 @@ def die_at(tenant_id: UUID, services: str, moment: str) -> None:
         if doomed:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(scans, services, marked)
+    setattr(place, services, marked)
     Unit.commit = committed  # type: ignore[method-assign]
 
 

@@ -16,7 +16,7 @@ from app.core.permissions import KEY_SCOPES, WITHIN_WORKSPACE
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Fault
-from app.services import api_keys, assets, scans, service_accounts, workspaces
+from app.services import admissions, api_keys, assets, scans, service_accounts, workspaces
 from app.services.findings import findings_of_scan
 from app.services.usage import list_calls
 from app.tenancy.actors import system_actor
@@ -127,7 +127,7 @@ def stock(made: Made, worker_units: Units, workspace_id: UUID | None = None) -> 
         scan = scans.start_scan(unit, letter.id, tool="text")
         unit.commit()
     with tenant_scope(made.id), worker_units.open(Home.CONTENT, system_actor("worker")) as unit:
-        scans.admit_scans(unit)
+        admissions.admit_scans(unit)
         scans.claim_scan(unit, scan.id)
         scans.complete_scan(unit, scan.id, Artefact("text", [FAULT]))
         unit.commit()

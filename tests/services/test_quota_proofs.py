@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.db.units import Home, Units
 from app.models.plans import QuotaReservation
 from app.scanners.probes import Artefact
-from app.services import assets, scans
+from app.services import admissions, assets, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.peers import counters
@@ -86,7 +86,7 @@ def test_a_kill_at_each_step_leaves_scan_and_reservation_agreed(
     scan_id = None if step == "reserve" else start(tenant).id
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
         if step in ("complete",) and scan_id is not None:
-            scans.admit_scans(unit)
+            admissions.admit_scans(unit)
             scans.claim_scan(unit, scan_id)
             unit.commit()
     for cut in (True, False):
@@ -107,7 +107,7 @@ def do(step: str, tenant: Made, worker_units: Units, scan_id: UUID | None, cut: 
                 scans.start_scan(unit, assets.add_document(unit, name="Letter", text="hello").id, tool="text")
             elif scan_id is not None:
                 {
-                    "claim": lambda: (scans.admit_scans(unit), scans.claim_scan(unit, scan_id)),
+                    "claim": lambda: (admissions.admit_scans(unit), scans.claim_scan(unit, scan_id)),
                     "complete": lambda: scans.complete_scan(unit, scan_id, Artefact("text", [])),
                     "fail": lambda: scans.fail_scan(unit, scan_id, "no answer"),
                     "cancel": lambda: scans.cancel_scan(unit, scan_id),
@@ -127,7 +127,7 @@ def test_counters_equal_the_rows_behind_them(tenant: Made, worker_units: Units, 
     """After scans of every end the month's number is the number of reservations that are not released."""
     made = [start(tenant) for _ in range(6)]
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-        scans.admit_scans(unit)
+        admissions.admit_scans(unit)
         scans.claim_scan(unit, made[0].id)
         scans.complete_scan(unit, made[0].id, Artefact("text", []))
         scans.fail_scan(unit, made[1].id, "no answer")

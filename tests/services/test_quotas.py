@@ -15,7 +15,7 @@ from app.models.accounts import Membership
 from app.models.plans import QuotaReservation
 from app.models.trails import Effect
 from app.scanners.probes import Artefact
-from app.services import api_keys, assets, memberships, quotas, scans
+from app.services import admissions, api_keys, assets, memberships, quotas, scans
 from app.services.plans import Quota
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
@@ -63,7 +63,7 @@ def test_a_done_scan_counts_a_failed_or_cancelled_one_does_not(tenant: Made, wor
     assert used(tenant) == 3
     for _ in range(2):
         with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-            scans.admit_scans(unit)
+            admissions.admit_scans(unit)
             scans.claim_scan(unit, done.id)
             scans.complete_scan(unit, done.id, Artefact("text", []))
             scans.fail_scan(unit, failed.id, "no answer")

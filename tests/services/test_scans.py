@@ -45,7 +45,7 @@ def test_worker_claims_completes_once(tenant: Made, worker_units: Units) -> None
     with tenant_scope(tenant.id):
         for _ in range(2):
             with worker_units.open(Home.CONTENT, WORKER) as unit:
-                admitted = scans.admit_scans(unit)
+                admitted = admissions.admit_scans(unit)
                 unit.commit()
             assert [a.scan_id for a in admitted] == [scan.id]
         for turn in range(2):
@@ -80,7 +80,7 @@ def test_second_scan_reopens_resolved_keeps_accepted(tenant: Made, worker_units:
         else:
             scan = first
         with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-            scans.admit_scans(unit)
+            admissions.admit_scans(unit)
             scans.claim_scan(unit, scan.id)
             scans.complete_scan(unit, scan.id, Artefact("text", [FAULT, other]))
             unit.commit()
@@ -97,7 +97,7 @@ def test_cap_holds_and_slot_frees(tenant: Made, worker_units: Units) -> None:
     """No more scans are admitted than the plan allows; the next one gets the slot that a cancel frees."""
     ids = [queued_text_scan(tenant)[1].id for _ in range(7)]
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-        admitted = [a.scan_id for a in scans.admit_scans(unit)]
+        admitted = [a.scan_id for a in admissions.admit_scans(unit)]
         unit.commit()
     assert admitted == ids[:5]
     with tenant.unit() as unit:
@@ -105,7 +105,7 @@ def test_cap_holds_and_slot_frees(tenant: Made, worker_units: Units) -> None:
         unit.commit()
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
         assert scans.claim_scan(unit, ids[0]) is None
-        assert [a.scan_id for a in scans.admit_scans(unit)] == ids[1:6]
+        assert [a.scan_id for a in admissions.admit_scans(unit)] == ids[1:6]
 
 
 def test_network_scan_needs_proof(tenant: Made) -> None:
@@ -161,7 +161,7 @@ def test_one_target_is_not_scanned_too_often_whoever_asks(
                 scans.start_scan(unit, asset.id, tool="posture")
             unit.commit()
         with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, WORKER) as unit:
-            admitted += len(scans.admit_scans(unit))
+            admitted += len(admissions.admit_scans(unit))
             unit.commit()
         with tenant.unit() as unit:
             due = unit.session.scalars(select(Effect).where(Effect.done_at.is_(None)))

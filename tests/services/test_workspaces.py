@@ -15,7 +15,7 @@ from app.models.findings import Finding
 from app.models.scans import Engagement, Scan
 from app.models.workspaces import Workspace
 from app.scanners.guard import DEFAULT
-from app.services import assets, audit, configurations, finding_counts, findings, scans, usage, workspaces
+from app.services import admissions, assets, audit, configurations, finding_counts, findings, scans, usage, workspaces
 from app.services.configurations import Source
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
@@ -274,7 +274,7 @@ def test_every_setting_acts(tenant: Made, worker_units: Units) -> None:
         scan = scans.start_scan(unit, letter.id, tool="text")
         unit.commit()
     with tenant_scope(tenant.id), worker_units.open(Home.CONTENT, system_actor("worker")) as unit:
-        scans.admit_scans(unit)
+        admissions.admit_scans(unit)
         ticket = scans.claim_scan(unit, scan.id)
         assert ticket is not None and ticket.seconds == 15.0
 

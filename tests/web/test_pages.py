@@ -12,7 +12,7 @@ import pytest
 from app.core.ids import parse_id
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Fault
-from app.services import scans
+from app.services import admissions, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from app.web.listings import ROWS
@@ -46,7 +46,7 @@ def run_scan(units: Units, person: Person, scan_id: UUID, fault: Fault = FAULT) 
             text("SELECT tenant_id FROM auth.list_open_scans(interval '-1 hour') WHERE scan_id = :id"), {"id": scan_id}
         ).scalar_one()
     with tenant_scope(tenant_id):
-        for step in (scans.admit_scans, lambda u: scans.claim_scan(u, scan_id)):
+        for step in (admissions.admit_scans, lambda u: scans.claim_scan(u, scan_id)):
             with units.open(Home.CONTENT, system_actor("worker")) as unit:
                 step(unit)
                 unit.commit()
