@@ -32,8 +32,8 @@ class Watch:
 
     def __init__(self, database: Database, tenant: Made) -> None:
         self.database, self.tenant = database, tenant
-        self.most, self.looks = 0, 0
-        self._stop = threading.Event()
+        self.most, self.looks, self.present = 0, 0, 0
+        self._stop, self._forget = threading.Event(), threading.Event()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -46,8 +46,8 @@ class Watch:
             thread.join()
 
     def since_now(self) -> None:
-        """Forget what was seen."""
-        self.most = 0
+        """Forget what was seen; the next look begins anew."""
+        self._forget.set()
 
     def _look(self) -> None:
         with psycopg.connect(self.database.superuser, autocommit=True) as connection:
@@ -57,7 +57,17 @@ class Watch:
                     "AND (admitted_at IS NOT NULL OR status = 'running')",
                     [self.tenant.id],
                 ).fetchone()
-                self.most, self.looks = max(self.most, number), self.looks + 1
+                before = 0 if self._forget.is_set() else self.most
+                self._forget.clear()
+                self.present, self.most, self.looks = number, max(before, number), self.looks + 1
+
+    def until_at_most(self, number: int, seconds: float = 60.0) -> None:
+        """Wait until so few are in flight, and forget what was seen before."""
+        deadline = time.monotonic() + seconds
+        while self.present > number:
+            assert time.monotonic() < deadline, self.present
+            time.sleep(0.003)
+        self.since_now()
 
     def statuses(self) -> dict[str, int]:
         with psycopg.connect(self.database.superuser, autocommit=True) as connection:
@@ -116,9 +126,8 @@ def test_two_workers_one_killed_and_the_plan_changed(
         watch.until_done(30)
         assert watch.most == 5
         override(tenant, worker_units, "quota", "concurrent_scans", 2)
-        watch.until_done(36)  # the five have ended, two at once have begun
-        watch.since_now()
-        watch.until_done(48)
+        watch.until_at_most(2)  # of the five that were in flight enough have ended
+        watch.until_done(60)
         assert watch.most == 2
         override(tenant, worker_units, "quota", "concurrent_scans", 20)
         watch.until_done(90)
