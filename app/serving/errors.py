@@ -19,7 +19,6 @@ SCIM_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 JSON_PREFIXES = (
     "/workspaces",
     "/api/",
-    "/orgs/me/users",
     "/users",
     "/auth/login",
     "/auth/logout",

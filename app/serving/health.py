@@ -10,9 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core.errors import AppError, Unauthenticated
+from app.core.errors import Unauthenticated
 from app.db.engines import NOBODY
-from app.serving.probes import temporal_answers
+from app.serving.probes import DOWN, OK, UNSET, graph_answers, temporal_answers
 from app.serving.runtimes import runtime
 
 blueprint = Blueprint("health", __name__)
@@ -29,15 +29,10 @@ def health() -> Response:
 @blueprint.get("/ready")
 def ready() -> Response:
     """Which parts answer. 503 without the database; graph and Temporal may be down: work is accepted and waits."""
-    found = parts()
-    status = 200 if found["database"] == "ok" else 503
-    state = "ready" if all(part == "ok" for part in found.values()) else "degraded" if status == 200 else "down"
-    return Response(json.dumps({"status": state, "parts": found}), status=status, mimetype="application/json")
-
-
-def parts() -> dict[str, str]:
-    """Return of each part that we lean on whether it answers: ok, down or not configured."""
-    return {"database": _database(), "temporal": _temporal(), "graph": _graph()}
+    parts = {"database": _database(), "temporal": _temporal(), "graph": _graph()}
+    status = 200 if parts["database"] == OK else 503
+    state = "ready" if all(part == OK for part in parts.values()) else "degraded" if status == 200 else "down"
+    return Response(json.dumps({"status": state, "parts": parts}), status=status, mimetype="application/json")
 
 
 def _database() -> str:
@@ -48,23 +43,19 @@ def _database() -> str:
         finally:
             session.close()
     except SQLAlchemyError:
-        return "down"
-    return "ok"
+        return DOWN
+    return OK
 
 
 def _temporal() -> str:
-    return "ok" if temporal_answers(runtime().settings.temporal_address) else "down"
+    return OK if temporal_answers(runtime().settings.temporal_address) else DOWN
 
 
 def _graph() -> str:
     graph = runtime().graph
     if graph is None:
-        return "not configured"
-    try:
-        graph.ping()
-    except AppError:
-        return "down"
-    return "ok"
+        return UNSET
+    return OK if graph_answers(graph) else DOWN
 
 
 @blueprint.get("/metrics")

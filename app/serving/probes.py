@@ -30,12 +30,21 @@ def temporal_answers(address: str) -> bool:
     return port.isdigit() and _listens(host, int(port))
 
 
+def graph_answers(graph: Graph) -> bool:
+    """Tell whether the graph answers a query."""
+    try:
+        graph.ping()
+    except AppError:
+        return False
+    return True
+
+
 def probe_servers(given: Settings, graph: Graph | None) -> list[Server]:
     """Ask Temporal, the graph, the mail server and the rate limits' store, all at once; at most for a few seconds."""
     storage, smtp = given.rate_limit_storage_url, given.smtp_url
     asked: dict[str, Callable[[], bool] | None] = {
         "temporal": lambda: temporal_answers(given.temporal_address),
-        "graph": None if graph is None else lambda: _graph_answers(graph),
+        "graph": None if graph is None else lambda: graph_answers(graph),
         "mail server": None if smtp is None else lambda: _url_answers(smtp.get_secret_value()),
         "rate limits’ store": None if storage is None else lambda: _url_answers(storage.get_secret_value()),
     }
@@ -48,14 +57,6 @@ def _probe(name: str, ask: Callable[[], bool] | None) -> Server:
         return Server(name, UNSET, None)
     began = time.perf_counter()
     return Server(name, OK if ask() else DOWN, time.perf_counter() - began)
-
-
-def _graph_answers(graph: Graph) -> bool:
-    try:
-        graph.ping()
-    except AppError:
-        return False
-    return True
 
 
 def _url_answers(url: str) -> bool:
