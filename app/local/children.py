@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _BOUND = Path(__file__).with_name("bound.py")
@@ -54,6 +54,23 @@ class Child:
         except OSError:
             return ""
         return " | ".join(line.strip() for line in text.strip().splitlines()[-lines:])
+
+
+@dataclass
+class Server:
+    """A server that runs as a child of ours once it was started."""
+
+    child: Child | None = field(default=None, init=False)
+
+    def stop(self) -> None:
+        """Ask the server to leave, and see to it that it does."""
+        if self.child:
+            self.child.stop()
+
+    def kill(self) -> None:
+        """End the server with SIGKILL, as a crash would."""
+        if self.child:
+            self.child.kill()
 
 
 def spawn(

@@ -13,7 +13,7 @@ from pathlib import Path
 import neo4j
 from neo4j.exceptions import Neo4jError, ServiceUnavailable
 
-from app.local.children import Child, LocalError, spawn
+from app.local.children import LocalError, Server, spawn
 
 USER = "root"
 DATABASE = "sentinel"
@@ -41,7 +41,7 @@ def _package() -> Path:
 
 
 @dataclass
-class GraphServer:
+class GraphServer(Server):
     """One ArcadeDB server on 127.0.0.1, with its data in a directory."""
 
     state: Path
@@ -49,7 +49,6 @@ class GraphServer:
     port: int
     http_port: int
     name: str = field(default="graph", init=False)
-    child: Child | None = field(default=None, init=False)
 
     @property
     def uri(self) -> str:
@@ -102,13 +101,3 @@ class GraphServer:
             pass
         with neo4j.GraphDatabase.driver(self.uri, auth=(USER, self.password), connection_timeout=5) as driver:
             driver.execute_query("RETURN 1", database_=DATABASE)
-
-    def stop(self) -> None:
-        """Stop the server."""
-        if self.child:
-            self.child.stop()
-
-    def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would."""
-        if self.child:
-            self.child.kill()

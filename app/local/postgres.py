@@ -18,7 +18,7 @@ from urllib.parse import quote
 import psycopg
 
 from app.local import children
-from app.local.children import Child, LocalError, spawn
+from app.local.children import LocalError, Server, spawn
 
 SUPERUSER = "postgres"
 SOCKET_NAME_LENGTH = len("/.s.PGSQL.5432.lock")
@@ -97,14 +97,13 @@ def _drop_root(owner: pwd.struct_passwd | None, paths: Sequence[Path], leave: si
 
 
 @dataclass
-class PostgresServer:
+class PostgresServer(Server):
     """One data directory, its socket, and the server on it."""
 
     state: Path
     passwords: Mapping[str, str]
     throwaway: bool = False
     name: str = field(default="postgres", init=False)
-    child: Child | None = field(default=None, init=False)
 
     @property
     def data(self) -> Path:
@@ -186,16 +185,6 @@ class PostgresServer:
                 if not child.running() or time.monotonic() > deadline:
                     raise LocalError(f"PostgreSQL does not start: {child.last_words() or error}") from error
             time.sleep(0.02)
-
-    def stop(self) -> None:
-        """Stop the server (a fast shutdown)."""
-        if self.child:
-            self.child.stop()
-
-    def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would."""
-        if self.child:
-            self.child.kill()
 
     def _take_over(self) -> None:
         """Wait for, then end, a server that an earlier run left on this data directory; drop its lock."""

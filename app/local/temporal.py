@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.local.children import Child, LocalError, spawn
+from app.local.children import LocalError, Server, spawn
 
 NAMESPACE = "default"
 
@@ -31,7 +31,7 @@ def binary() -> Path:
 
 
 @dataclass
-class TemporalServer:
+class TemporalServer(Server):
     """One development server on 127.0.0.1; without a database file its state is in memory."""
 
     port: int
@@ -39,7 +39,6 @@ class TemporalServer:
     database: Path | None
     settings: Mapping[str, str] = field(default_factory=dict)
     name: str = field(default="temporal", init=False)
-    child: Child | None = field(default=None, init=False)
 
     @property
     def address(self) -> str:
@@ -73,13 +72,3 @@ class TemporalServer:
                 if not child.running() or time.monotonic() > deadline:
                     raise LocalError(f"Temporal does not start: {child.last_words() or error}") from error
             time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop the server."""
-        if self.child:
-            self.child.stop()
-
-    def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would."""
-        if self.child:
-            self.child.kill()

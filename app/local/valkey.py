@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.local.children import Child, LocalError, spawn
+from app.local.children import LocalError, Server, spawn
 
 
 def binary() -> Path:
@@ -24,14 +24,13 @@ def binary() -> Path:
 
 
 @dataclass
-class ValkeyServer:
+class ValkeyServer(Server):
     """One server on 127.0.0.1 with its counters in memory; who starts it chooses the password."""
 
     port: int
     password: str
     home: Path
     name: str = field(default="valkey", init=False)
-    child: Child | None = field(default=None, init=False)
 
     @property
     def url(self) -> str:
@@ -65,8 +64,3 @@ class ValkeyServer:
                 return b"+PONG" in connection.recv(64) or b"+PONG" in connection.recv(64)
         except OSError:
             return False
-
-    def kill(self) -> None:
-        """End the server with SIGKILL, as a crash would."""
-        if self.child:
-            self.child.kill()
