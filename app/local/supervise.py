@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.local.children import LocalError, remember
-from app.local.programs import Part
+from app.local.programs import Part, Program
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
@@ -75,7 +75,7 @@ class Supervisor:
         """Stop every part, the last started first; our own programs together, then the servers beneath them."""
         for tended in reversed(self._tended):
             child = tended.part.child
-            if child and child.running() and tended.part.name in ("worker", "web", "target"):
+            if child and child.running() and isinstance(tended.part, Program):
                 child.process.send_signal(child.leave)
         deadline = time.monotonic() + patience
         for tended in reversed(self._tended):
