@@ -1,7 +1,5 @@
 """API calls counted in this process, kept for a second and written in one batch for each tenant."""
 
-import atexit
-import threading
 from collections import Counter
 from datetime import UTC, timedelta
 from uuid import UUID
@@ -14,6 +12,7 @@ from app.db import usage_books
 from app.db.units import Home, Units
 from app.services import usage_counts
 from app.services.usage_counts import Minute
+from app.serving.batches import Batches
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -25,7 +24,7 @@ STILL_COUNTED = timedelta(minutes=3)
 log = structlog.get_logger("sentinel.usage")
 
 
-class CallCounts:
+class CallCounts(Batches):
     """What this process has counted since the last batch; a process that is killed loses a second of it.
 
     The rows of the calls are written with the calls themselves, so that nothing but these sums is late. A batch keeps
@@ -34,27 +33,16 @@ class CallCounts:
 
     def __init__(self, units: Units, *, seconds: float = 1.0) -> None:
         """Write by `units`, a batch every `seconds` while there is something to write."""
-        self._units = units
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
+        super().__init__(units, seconds)
         self._counts: dict[UUID, Counter[Minute]] = {}
         self._batches: list[tuple[UUID, UUID, Counter[Minute]]] = []
         self._healed: set[UUID] = set()
-        self._timer: threading.Timer | None = None
-        self._at_exit = self._ending = False
 
     def note(self, tenant_id: UUID, minute: Minute) -> None:
         """Count a call whose row was committed, in the minute that it belongs to; returns at once."""
         with self._lock:
             self._counts.setdefault(tenant_id, Counter())[minute] += 1
-            if not self._at_exit:
-                self._at_exit = True
-                atexit.register(self._end)
-            if self._timer is None:
-                self._timer = threading.Timer(self._seconds, self.flush)
-                self._timer.daemon = True
-                self._timer.start()
+            self._begin_timer()
 
     def flush(self) -> None:
         """Write what was counted, now. What cannot be written is tried with the next batch, under the same id."""
@@ -72,11 +60,6 @@ class CallCounts:
                     if not self._ending:
                         log.warning("call_counts.not_written", error=type(error).__name__, batches=len(self._batches))
                     return
-
-    def _end(self) -> None:
-        """Write the last batch; where that fails, nobody is left to be told."""
-        self._ending = True
-        self.flush()
 
     def _write(self, tenant_id: UUID, flush_id: UUID, counted: Counter[Minute]) -> None:
         with tenant_scope(tenant_id), self._units.open(Home.CONTENT, METER) as unit:

@@ -1,7 +1,5 @@
 """The uses of API keys, kept for a second and written in one batch: no request writes or waits for them."""
 
-import atexit
-import threading
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +12,7 @@ from app.db.directory import KeyHolder
 from app.db.key_uses import KeyUse
 from app.db.units import Home, Units
 from app.services.key_secrets import rehash_secret
+from app.serving.batches import Batches
 from app.tenancy.actors import Actor, system_actor
 from app.tenancy.context import tenant_scope
 
@@ -30,24 +29,18 @@ class _Renewed:
     hash: bytes
 
 
-class KeyUses:
+class KeyUses(Batches):
     """What this process has seen of keys since the last batch; a process that is killed loses a second of it.
 
-    A timer begins with the first use (so after a fork) and ends with its batch. Beyond 10,000 callers in a second
-    further ones are not noted.
+    Beyond 10,000 callers in a second further ones are not noted.
     """
 
     def __init__(self, units: Units, pepper: bytes, *, seconds: float = 1.0) -> None:
         """Write by `units`; secrets under another pepper than `pepper` are hashed anew."""
-        self._units = units
+        super().__init__(units, seconds)
         self._pepper, self._mark = pepper, crypto.pepper_mark(pepper)
-        self._seconds = seconds
-        self._lock = threading.Lock()
-        self._writing = threading.Lock()
         self._uses: dict[_Caller, KeyUse] = {}
         self._renewed: dict[UUID, _Renewed] = {}
-        self._timer: threading.Timer | None = None
-        self._at_exit = self._ending = False
 
     def note(self, holder: KeyHolder, actor: Actor, scopes: frozenset[str]) -> None:
         """Remember that the key was used now by this caller, who exercised `scopes`; returns at once."""
@@ -84,20 +77,6 @@ class KeyUses:
                     log.warning("key_uses.not_written", error=type(error).__name__, uses=len(uses))
                 with self._lock:
                     self._uses = {**uses, **self._uses}
-
-    def _end(self) -> None:
-        """Write the last batch; where that fails, nobody is left to be told."""
-        self._ending = True
-        self.flush()
-
-    def _begin_timer(self) -> None:
-        if not self._at_exit:
-            self._at_exit = True
-            atexit.register(self._end)
-        if self._timer is None:
-            self._timer = threading.Timer(self._seconds, self.flush)
-            self._timer.daemon = True
-            self._timer.start()
 
     def _write(self, uses: list[KeyUse], renewed: list[_Renewed]) -> None:
         if uses:
