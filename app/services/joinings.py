@@ -51,7 +51,7 @@ def join(
     if named is not None and not _settled(known, member, ours=ours):
         return _pending(named, arrived, connection_id, tenant_id, role)
     user_id = named.user_id if named is not None else _register(door, arrived, origin)
-    if known is None:
+    if named is not None and known is None:
         _link(door, arrived, user_id, origin)
     enrol(door, tenant_id, user_id, (named.email, named.name) if named else (arrived.email, arrived.name), role, origin)
     return user_id
@@ -105,9 +105,7 @@ def _add(unit: Unit, user_id: UUID, who: tuple[str, str], role: Role) -> None:
 
 def link(door: Doorway, pending: PendingLink, origin: Origin) -> None:
     """Link the subject to the account whose password was just shown, and enrol its person. Raises SignInRefused."""
-    if not sign_ons.link_identity(door.session, pending.issuer, pending.subject, pending.user_id):
-        raise SignInRefused("This sign-in belongs to another account already.")
-    account_trails.record(door, pending.user_id, "identity.link", origin, email=pending.email)
+    _link(door, pending, pending.user_id, origin)
     if pending.tenant_id is not None:
         role = Role(pending.role) if pending.role else None
         enrol(door, pending.tenant_id, pending.user_id, (pending.email, pending.name), role, origin)
@@ -138,10 +136,10 @@ def _register(door: Doorway, arrived: Arrived, origin: Origin) -> UUID:
     return user_id
 
 
-def _link(door: Doorway, arrived: Arrived, user_id: UUID, origin: Origin) -> None:
-    if not sign_ons.link_identity(door.session, arrived.issuer, arrived.subject, user_id):
+def _link(door: Doorway, whom: Arrived | PendingLink, user_id: UUID, origin: Origin) -> None:
+    if not sign_ons.link_identity(door.session, whom.issuer, whom.subject, user_id):
         raise SignInRefused("This sign-in belongs to another account already.")
-    account_trails.record(door, user_id, "identity.link", origin, email=arrived.email)
+    account_trails.record(door, user_id, "identity.link", origin, email=whom.email)
 
 
 def _pending(
