@@ -5,7 +5,7 @@ addresses in that tenant's proven domains alone, and the session that it opens o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -140,11 +140,17 @@ def take(
     flow = sign_ons.take_flow(door.session, crypto.token_hash(state), crypto.token_hash(browser), connection_id)
     if flow is None:
         raise SignInRefused(GONE)
-    if connection_id is None:
-        if own is None:
-            raise SignInRefused(GONE)
-        return Return(Way(None, None, None, "", own), flow)
-    return Return(way_of(door, connection_id, base_url, trial=flow.purpose == TRIAL), flow)
+    return Return(_way_back(door, connection_id, base_url, own, trial=flow.purpose == TRIAL), flow)
+
+
+def _way_back(
+    door: Doorway, connection_id: UUID | None, base_url: str, own: Client | None, *, trial: bool = False
+) -> Way:
+    if connection_id is not None:
+        return way_of(door, connection_id, base_url, trial=trial)
+    if own is None:
+        raise SignInRefused(GONE)
+    return Way(None, None, None, "", own)
 
 
 def ask(back: Return, providers: Providers, given: Mapping[str, str], now: datetime) -> Answer:
@@ -204,10 +210,9 @@ def finish(
     joined = join(door, arrived, way.tenant_id, way.connection_id, origin)
     if isinstance(joined, PendingLink):
         token = crypto.new_token()
-        waiting = PendingLink(**{**_fields(joined), "next": back.flow.next})
-        sign_ons.begin_link(
-            door.session, crypto.token_hash(token), crypto.token_hash(browser), waiting, lasts=LINK_LASTS
-        )
+        waiting = replace(joined, next=back.flow.next)
+        hashes = crypto.token_hash(token), crypto.token_hash(browser)
+        sign_ons.begin_link(door.session, *hashes, waiting, lasts=LINK_LASTS)
         return Waiting(token)
     opened = open_for(door, joined, way, back.flow.next, origin, present)
     if (
@@ -241,11 +246,8 @@ def confirm_link(
     if not sign_ons.drop_link(door.session, crypto.token_hash(link_token)):
         raise SignInRefused(GONE)
     link(door, pending, origin)
-    if pending.connection_id is None:
-        if own is None:
-            raise SignInRefused(GONE)
-        return open_for(door, pending.user_id, Way(None, None, None, "", own), pending.next, origin, None)
-    return open_for(door, pending.user_id, way_of(door, pending.connection_id, base_url), pending.next, origin, None)
+    way = _way_back(door, pending.connection_id, base_url, own)
+    return open_for(door, pending.user_id, way, pending.next, origin, None)
 
 
 def open_for(
@@ -286,10 +288,6 @@ def _keep(door: Doorway, token: str, connection_id: UUID, tenant_id: UUID, farew
     with door.within(tenant_id, _nobody()) as unit:
         sealed = connections.seal(unit, connection_id, "farewell", farewell)
     sign_ons.keep_token(door.session, crypto.token_hash(token), connection_id, tenant_id, sealed)
-
-
-def _fields(link: PendingLink) -> dict[str, Any]:
-    return {name: getattr(link, name) for name in PendingLink.__slots__}
 
 
 def _name(claims: Mapping[str, Any], email: str) -> str:
