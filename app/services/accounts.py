@@ -198,8 +198,13 @@ def sign_in(door: Doorway, email: str, password: str, *, origin: Origin) -> Sign
     held = factors.factors_of(door.session, user_id)
     if not held.any:
         return complete_sign_in(door, user_id, address, origin)
+    return await_factor(door, user_id, held, "password")
+
+
+def await_factor(door: Doorway, user_id: UUID, held: Factors, method: str) -> PendingSignIn:
+    """Begin a sign-in of a person who proved who they are by `method`, and that waits for one of the factors `held`."""
     token = crypto.new_token()
-    factors.begin_sign_in(door.session, crypto.token_hash(token), user_id, ("password",), PENDING_LASTS)
+    factors.begin_sign_in(door.session, crypto.token_hash(token), user_id, (method,), PENDING_LASTS)
     return PendingSignIn(token, user_id, held)
 
 

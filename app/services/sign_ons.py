@@ -19,9 +19,9 @@ from app.db.sign_ons import Flow, PendingLink
 from app.db.units import Doorway, Unit
 from app.services import connections
 from app.services.accounts import (
-    PENDING_LASTS,
     Origin,
     PendingSignIn,
+    await_factor,
     check_credentials,
     normal_email,
     open_session_for,
@@ -260,9 +260,7 @@ def open_for(
     """
     held = factors.factors_of(door.session, user_id)
     if way.tenant_id is None and held.any:
-        waiting = crypto.new_token()
-        factors.begin_sign_in(door.session, crypto.token_hash(waiting), user_id, ("sso",), PENDING_LASTS)
-        return PendingSignIn(waiting, user_id, held)
+        return await_factor(door, user_id, held, "sso")
     methods: tuple[str, ...] = ("sso",)
     strong = False
     if present is not None and present.user_id == user_id:
