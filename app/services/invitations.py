@@ -24,7 +24,7 @@ from app.services.access import require
 from app.services.accounts import normal_email
 from app.services.authorities import require_givable, require_manageable
 from app.services.memberships import AlreadyMember, lock_memberships
-from app.services.pages import Page, before, count_rows, cut, decode_cursor
+from app.services.pages import Page, newest_first
 from app.services.plans import Quota, entitlements
 from app.services.quotas import count_rows_of, exceeded
 
@@ -167,11 +167,8 @@ def list_invitations(unit: Unit, *, cursor: str | None = None, size: int = 50) -
     """Return the open invitations, expired ones included, the newest first. Needs tenant:people:read."""
     require(unit, Permission.PEOPLE_READ)
     wanted = select(Invitation).where(Invitation.ended_at.is_(None))
-    statement = wanted.order_by(Invitation.created_at.desc(), Invitation.id.desc()).limit(size + 1)
-    if after := decode_cursor(unit, cursor, "invitations"):
-        statement = statement.where(before(Invitation.created_at, Invitation.id, after))
-    rows = list(unit.session.scalars(statement))
-    return cut(unit, rows, size, "invitations", lambda row: (row.created_at, row.id), count_rows(unit, wanted))
+    at, row_id = Invitation.created_at, Invitation.id
+    return newest_first(unit, wanted, at, row_id, binding="invitations", cursor=cursor, size=size, counted=True)
 
 
 def count_open(unit: Unit) -> int:

@@ -19,7 +19,7 @@ from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership,
 from app.models.provisioning import ProvisionedPerson
 from app.services import audit, excess, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
-from app.services.pages import Page, before, count_rows, cut, decode_cursor
+from app.services.pages import Page, newest_first
 from app.services.plans import Quota
 from app.tenancy.actors import ActorKind
 
@@ -60,11 +60,8 @@ def list_members(
     if role is not None:
         wanted = wanted.where(Membership.role == role)
     binding = f"members:{role or ''}:{search or ''}"
-    statement = wanted.order_by(Membership.created_at.desc(), Membership.id.desc()).limit(size + 1)
-    if after := decode_cursor(unit, cursor, binding):
-        statement = statement.where(before(Membership.created_at, Membership.id, after))
-    rows = list(unit.session.scalars(statement))
-    return cut(unit, rows, size, binding, lambda row: (row.created_at, row.id), count_rows(unit, wanted))
+    at, row_id = Membership.created_at, Membership.id
+    return newest_first(unit, wanted, at, row_id, binding=binding, cursor=cursor, size=size, counted=True)
 
 
 def get_member(unit: Unit, user_id: UUID) -> Membership:

@@ -10,7 +10,7 @@ from app.db.units import Unit
 from app.models.accounts import Membership
 from app.models.provisioning import ProvisionedGroup, ProvisionedPerson, ScimToken
 from app.services.access import require
-from app.services.pages import Page, before, count_rows, cut, decode_cursor
+from app.services.pages import Page, before, count_rows, cut, decode_cursor, newest_first
 from app.services.plans import Feature, has_feature
 from app.services.scim_tokens import tokens_in_force
 
@@ -68,13 +68,5 @@ def list_people(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Pag
 def list_groups(unit: Unit, *, cursor: str | None = None, size: int = 50) -> Page[ProvisionedGroup]:
     """Return the provisioned groups, the newest first. Needs tenant:sign-in:read."""
     require(unit, Permission.SIGN_IN_READ)
-    statement = (
-        select(ProvisionedGroup)
-        .order_by(ProvisionedGroup.created_at.desc(), ProvisionedGroup.id.desc())
-        .limit(size + 1)
-    )
-    if after := decode_cursor(unit, cursor, "provisioned-groups"):
-        statement = statement.where(before(ProvisionedGroup.created_at, ProvisionedGroup.id, after))
-    rows = list(unit.session.scalars(statement))
-    count = count_rows(unit, select(ProvisionedGroup.id))
-    return cut(unit, rows, size, "provisioned-groups", lambda row: (row.created_at, row.id), count)
+    wanted, at, row_id = select(ProvisionedGroup), ProvisionedGroup.created_at, ProvisionedGroup.id
+    return newest_first(unit, wanted, at, row_id, binding="provisioned-groups", cursor=cursor, size=size, counted=True)
