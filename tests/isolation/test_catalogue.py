@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy.dialects import postgresql
 
 from app.db.rls import protect, tenant_table
-from tests.peers.catalogue import CHECKS, GUARDED, NO_TENANT, NOT_FILTERED, problems, problems_seen
+from tests.peers.catalogue import CHECKS, problems, problems_seen
+from tests.peers.declarations import GUARDED, NO_TENANT, NOT_FILTERED
 from tests.peers.mappings import mapped_classes
 from tests.plugins.servers import Database
 

@@ -17,6 +17,7 @@ from app.tenancy.context import tenant_scope
 from app.tenancy.placements import Isolation, Placement
 from tests.isolation.conftest import UnitsOf
 from tests.peers import rows
+from tests.peers.declarations import GRANTS
 from tests.peers.mappings import mapped_classes
 from tests.peers.rows import Planted, Shape
 from tests.plugins.servers import Database
@@ -250,6 +251,6 @@ def test_a_tenant_reaches_its_own_rows(
     for shape in every_shape:
         cell = Cell(shape, MODELS[shape.name], own.rows[shape.name], own, own)
         for way in (w for w in WAYS.values() if w.__name__.startswith(("select", "raw_select", "raw_core"))):
-            if way is select_locked and "UPDATE" not in rows.catalogue.GRANTS.get(shape.name, {"UPDATE"}):
+            if way is select_locked and "UPDATE" not in GRANTS.get(shape.name, {"UPDATE"}):
                 continue
             assert reached(units, cell, way), (shape.name, way.__name__)

@@ -160,7 +160,7 @@ def filtered_on(tree: ast.AST) -> set[str]:
 
 def test_nobody_filters_on_what_has_no_leakproof_comparison() -> None:
     """Columns of JSON and lists, which no index serves beneath a policy, are in no filter and no order."""
-    from tests.peers.catalogue import NOT_FILTERED
+    from tests.peers.declarations import NOT_FILTERED
 
     for path, tree in modules("app"):
         assert not filtered_on(tree) & NOT_FILTERED, path
