@@ -183,7 +183,7 @@ def settle_order(session: Session, order_id: UUID, *, again: timedelta | None, p
     session.execute(call, {"id": order_id, "again": again, "problem": problem})
 
 
-def trials_over(session: Session, most: int = 100) -> list[UUID]:
+def trials_over(session: Session, most: int) -> list[UUID]:
     """Return tenants whose trial has ended. The worker's."""
     return list(session.scalars(text("SELECT auth.trials_over(:most)"), {"most": most}))
 
@@ -221,17 +221,17 @@ def note_worker(session: Session, name: str) -> None:
     session.execute(text("SELECT auth.note_worker(:name)"), {"name": name})
 
 
-def trials_ending(session: Session, most: int = 100) -> list[UUID]:
+def trials_ending(session: Session, most: int) -> list[UUID]:
     """Return tenants whose owners are to be reminded of the trial's end. The worker's."""
     return list(session.scalars(text("SELECT auth.trials_ending(:most)"), {"most": most}))
 
 
-def overrides_over(session: Session, most: int = 100) -> list[tuple[UUID, UUID]]:
+def overrides_over(session: Session, most: int) -> list[tuple[UUID, UUID]]:
     """Return tenant and id of overrides whose end has come. The worker's."""
     rows = session.execute(text("SELECT * FROM auth.overrides_over(:most)"), {"most": most})
     return [(row.tenant_id, row.id) for row in rows]
 
 
-def keys_to_come_in(session: Session, most: int = 100) -> list[UUID]:
+def keys_to_come_in(session: Session, most: int) -> list[UUID]:
     """Return tenants with a key beyond the plan and a place that an expired key has left. The worker's."""
     return list(session.scalars(text("SELECT auth.keys_to_come_in(:most)"), {"most": most}))

@@ -110,12 +110,21 @@ class Mailer:
         self._thread.join(timeout=5)
 
     def run_once(self) -> int:
-        """Send what is due in this thread; return how many mails were taken."""
+        """Send what is due in this thread; return how many mails were taken.
+
+        Raises, once all were tried, what the database raised where the outcome of one could not be written down.
+        """
         with self._units.identify() as door:
             due = people.claim_mails(door.session, AT_ONCE, LEASE)
             door.commit()
+        away: SQLAlchemyError | None = None
         for mail in due:
-            self._send(mail)
+            try:
+                self._send(mail)
+            except SQLAlchemyError as error:  # what comes of the next one is not this one's matter
+                away = error
+        if away is not None:
+            raise away
         return len(due)
 
     def _loop(self) -> None:
@@ -128,8 +137,8 @@ class Mailer:
                 if self.run_once() == 0:
                     self._stop.wait(self._poll)
                     until_sweep -= self._poll
-            except SQLAlchemyError as error:
-                log.warning("mailer.database_away", error=type(error).__name__)
+            except Exception as error:  # whatever it is: without this loop no mail is sent any more
+                log.warning("mailer.failed", error=type(error).__name__)
                 self._stop.wait(self._poll)
 
     def _sweep(self) -> None:
@@ -147,8 +156,6 @@ class Mailer:
                 door.commit()
             if message is not None:
                 self._transport.deliver(message)
-        except SQLAlchemyError:
-            raise
         except Exception as error:
             problem = type(error).__name__
             log.warning("mailer.not_sent", mail=str(mail.id), kind=mail.kind, attempt=mail.attempt, error=problem)

@@ -18,7 +18,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import NoResultFound, OperationalError, SQLAlchemyError
 
 from app.db import work
 from app.db.engines import NOBODY
@@ -224,6 +224,8 @@ class Relay:
         while True:
             try:
                 return self._put_off(effect, problem, handled)
+            except NoResultFound:  # it went with its tenant
+                return None
             except SQLAlchemyError:
                 if time.monotonic() > deadline or self._stop.wait(self._poll):
                     bound.warning("relay.lease_runs_out")

@@ -1,6 +1,7 @@
 """The bookkeeper, a thread of the worker: sums each tenant's calls by day once the day is over."""
 
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -9,6 +10,7 @@ from app.db.units import Home, Units
 from app.db.usage_books import DueBook
 from app.services import usage_counts
 from app.services.loops import Loop
+from app.services.turns import Turns
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -22,16 +24,19 @@ class Bookkeeper(Loop):
 
     def __init__(self, units: Units, *, seconds: float = 60.0) -> None:
         super().__init__(units, "bookkeeper", seconds=seconds)
+        self._turns = Turns[DueBook](lambda book: book.tenant_id)
 
     def run_once(self) -> int:
         """Sum what is due of at most 100 tenants, in this thread; return how many were done."""
         with self.directory() as session:
-            due = usage_books.books_due(session, MOST_TENANTS)
+            due = self._turns.take(partial(usage_books.books_due, session), MOST_TENANTS)
         done = 0
         for book in due:
             if self.stopping:
                 break
-            done += self.keep(book)
+            kept = self.keep(book)
+            self._turns.note(book, done=kept)
+            done += kept
         return done
 
     def keep(self, book: DueBook) -> bool:

@@ -23,6 +23,7 @@ from app.graph.projections import count_tenant, purge_tenant
 from app.services import audit_seals, erasure_certificates, erasures
 from app.services.erasure_certificates import Counts
 from app.services.loops import Loop
+from app.services.turns import Turns
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -79,6 +80,7 @@ class Eraser(Loop):
         self._graph = graph
         self._executions = executions
         self._most_rows = most_rows
+        self._turns = Turns[UUID](lambda tenant_id: tenant_id)
         self._steps: dict[str, Callable[[Erasure], None]] = {
             "settle": self._settle,
             "key": self._destroy_key,
@@ -92,7 +94,7 @@ class Eraser(Loop):
     def run_once(self) -> int:
         """Begin what is due and go on with what was begun, in this thread; return how many erasures were looked at."""
         for tenant_id in self._due():
-            self._begin(tenant_id)
+            self._turns.note(tenant_id, done=self._begin(tenant_id))
         looked = 0
         while not self.stopping and (claimed := self._claim()) is not None:
             self._go_on(claimed)
@@ -105,16 +107,20 @@ class Eraser(Loop):
 
     def _due(self) -> list[UUID]:
         with self.directory() as session:
-            return database.due(session, MOST_BEGUN)
+            return self._turns.take(partial(database.due, session), MOST_BEGUN)
 
-    def _begin(self, tenant_id: UUID) -> None:
+    def _begin(self, tenant_id: UUID) -> bool:
         """Begin where the tenant is still deleted; whoever restored it meanwhile was first."""
         try:
             with tenant_scope(tenant_id), self._units.open(Home.ACCOUNT, ERASER) as unit:
                 erasures.begin_erasure(unit)
                 unit.commit()
+            return True
         except OperationalError as error:
             log.info("eraser.not_begun", tenant=str(tenant_id), error=type(error.orig).__name__)
+        except Exception as error:  # those that are under way, or come after, are not kept waiting
+            log.warning("eraser.not_begun", tenant=str(tenant_id), error=type(error).__name__)
+        return False
 
     def _claim(self) -> Claim | None:
         with self.directory() as session:

@@ -3,8 +3,11 @@
 The web only notes a failure, alike for every address: who has one is looked up here, so that no answer's time tells.
 """
 
+from collections import defaultdict
 from datetime import UTC, timedelta
+from uuid import UUID
 
+import structlog
 from sqlalchemy import func, select
 
 from app.db import failures
@@ -15,7 +18,9 @@ from app.services.loops import Loop
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 
+log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=1)
+GIVEN_UP = timedelta(hours=1)
 SPAN = timedelta(hours=1)
 AT_ONCE = 100
 MOST_AN_HOUR = 60
@@ -34,26 +39,42 @@ def record_failure(unit: Unit, failure: Failure) -> bool:
 
 
 class FailureLog(Loop):
-    """Any number may run at once: a failure belongs to one of them at a time."""
+    """Any number may run at once: a failure belongs to one of them at a time.
+
+    What cannot be written into one tenant's log is tried again for an hour, and is written into the others' once.
+    """
 
     def __init__(self, units: Units, *, seconds: float = 2.0) -> None:
         super().__init__(units, "failed-sign-ins", seconds=seconds)
+        self._written: defaultdict[UUID, set[UUID]] = defaultdict(set)
 
     def run_once(self) -> int:
         """Write what is there in this thread; return how many failures were taken."""
         with self.directory() as session:
             found = failures.claim_failures(session, AT_ONCE, LEASE)
-        for failure in found:
-            self._write(failure)
-        if found:
+        again = {failure.id for failure in found if not self._settled(failure)}
+        if over := [failure.id for failure in found if failure.id not in again]:
             with self.directory() as session:
-                failures.settle_failures(session, [failure.id for failure in found])
+                failures.settle_failures(session, over)
+        for failure_id in over:
+            self._written.pop(failure_id, None)
         return len(found)
 
-    def _write(self, failure: Failure) -> None:
-        if failure.tenant_id is None:
-            return
+    def _settled(self, failure: Failure) -> bool:
+        """Write it where it was not written yet; False where that is to be tried again."""
+        written = self._written[failure.id]
+        if failure.tenant_id is None or failure.tenant_id in written:
+            return True
+        try:
+            self._write(failure, failure.tenant_id)
+        except Exception as error:  # one tenant's trouble must not keep the others waiting
+            log.warning("failed_sign_in.not_written", tenant=str(failure.tenant_id), error=type(error).__name__)
+            return self._units.clock.now() - failure.at > GIVEN_UP
+        written.add(failure.tenant_id)
+        return True
+
+    def _write(self, failure: Failure, tenant_id: UUID) -> None:
         actor = Actor(ActorKind.SYSTEM, None, LABEL, frozenset(), failure.address, failure.agent)
-        with tenant_scope(failure.tenant_id), self._units.open(Home.ACCOUNT, actor) as unit:
+        with tenant_scope(tenant_id), self._units.open(Home.ACCOUNT, actor) as unit:
             record_failure(unit, failure)
             unit.commit()

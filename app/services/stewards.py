@@ -19,6 +19,7 @@ from app.services.censuses import count_tenant
 from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
 from app.services.plans import Quota
+from app.services.turns import Turns
 from app.tenancy.actors import Actor, ActorKind, system_actor
 from app.tenancy.context import tenant_scope
 
@@ -28,6 +29,7 @@ Due = TypeVar("Due")
 LEASE = timedelta(seconds=30)
 MOST_WAIT = timedelta(minutes=5)
 LOOKS_EVERY = 60
+MOST_TENANTS = 100
 
 
 class Steward(Loop):
@@ -35,14 +37,15 @@ class Steward(Loop):
 
     def __init__(self, units: Units, *, seconds: float = 0.5) -> None:
         super().__init__(units, "steward", seconds=seconds)
-        self._turns = 0
+        self._looks = 0
+        self._turns: dict[str, Turns[Any]] = {}
 
     def turn(self) -> None:
         """Carry out what is due; about each minute what a date asks for."""
         self.run_once()
-        if self._turns % int(LOOKS_EVERY / self._seconds) == 0:
+        if self._looks % int(LOOKS_EVERY / self._seconds) == 0:
             self.look_about()
-        self._turns += 1
+        self._looks += 1
 
     def run_once(self) -> int:
         """Carry out the orders that are due, in this thread; return how many."""
@@ -54,22 +57,24 @@ class Steward(Loop):
 
     def end_trials(self) -> int:
         """End the trials whose time is over, in this thread; return how many."""
-        return sum(self._for(tenant_id, lifecycles.end_trial) for tenant_id in self._ask(staff.trials_over))
+        return self._each(staff.trials_over, lifecycles.end_trial)
 
     def remind_trials(self) -> int:
         """Remind owners of trials that end within 7, 3 and 1 days, in this thread; return of how many."""
-        return sum(self._for(tenant_id, reminders.remind) for tenant_id in self._ask(staff.trials_ending))
+        return self._each(staff.trials_ending, reminders.remind)
 
     def end_overrides(self) -> int:
         """End the overrides whose end has come, in this thread; return how many."""
-        return sum(
-            self._for(tenant_id, functools.partial(plan_overrides.expire_override, override_id=override_id))
-            for tenant_id, override_id in self._ask(staff.overrides_over)
-        )
+
+        def end(due: tuple[UUID, UUID]) -> bool:
+            tenant_id, override_id = due
+            return self._for(tenant_id, functools.partial(plan_overrides.expire_override, override_id=override_id))
+
+        return self._all(staff.overrides_over, end)
 
     def let_keys_in(self) -> int:
         """Give the places of expired keys to those beyond the plan, in this thread; return in how many tenants."""
-        return sum(self._for(tenant_id, _settle_keys) for tenant_id in self._ask(staff.keys_to_come_in))
+        return self._each(staff.keys_to_come_in, _settle_keys)
 
     def look_about(self) -> None:
         """Do what is due by the clock."""
@@ -78,9 +83,19 @@ class Steward(Loop):
         self.end_overrides()
         self.let_keys_in()
 
-    def _ask(self, question: Callable[[Session], list[Due]]) -> list[Due]:
+    def _each(self, question: Callable[[Session, int], list[UUID]], do: Callable[[Unit], bool]) -> int:
+        return self._all(question, lambda tenant_id: self._for(tenant_id, do))
+
+    def _all(self, question: Callable[[Session, int], list[Due]], do: Callable[[Due], bool]) -> int:
+        turns: Turns[Due] = self._turns.setdefault(question.__name__, Turns(lambda due: due))
         with self.directory() as session:
-            return question(session)
+            found = turns.take(functools.partial(question, session), MOST_TENANTS)
+        number = 0
+        for due in found:
+            done = do(due)
+            turns.note(due, done=done)
+            number += done
+        return number
 
     def _for(self, tenant_id: UUID, do: Callable[[Unit], bool]) -> bool:
         """Do it as that tenant, in one commit; what fails there waits for the next look, and keeps no other waiting."""
@@ -106,10 +121,10 @@ class Steward(Loop):
             self._settle(order, None, error.detail)
         except OperationalError as error:
             bound.info("steward.database_busy", error=type(error.orig).__name__)
-            self._settle(order, timedelta(seconds=1), None)
+            self._settle(order, _wait(order.attempts - 1), None)
         except Exception as error:
             bound.warning("steward.order_failed", error=type(error).__name__)
-            self._settle(order, min(timedelta(seconds=2 ** min(order.attempts, 9)), MOST_WAIT), type(error).__name__)
+            self._settle(order, _wait(order.attempts), type(error).__name__)
 
     def _recount(self, order: Order, bound: Any) -> None:
         """Have the console show what the order made of the tenant's quotas; the census would come by later."""
@@ -121,6 +136,10 @@ class Steward(Loop):
     def _settle(self, order: Order, again: timedelta | None, problem: str | None) -> None:
         with self.directory() as session:
             staff.settle_order(session, order.id, again=again, problem=problem)
+
+
+def _wait(attempts: int) -> timedelta:
+    return min(timedelta(seconds=2 ** min(attempts, 9)), MOST_WAIT)
 
 
 def _settle_keys(unit: Unit) -> bool:

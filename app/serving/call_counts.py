@@ -1,6 +1,6 @@
 """API calls counted in this process, kept for a second and written in one batch for each tenant."""
 
-from collections import Counter
+from collections import Counter, deque
 from datetime import UTC, timedelta
 from uuid import UUID
 
@@ -18,10 +18,12 @@ from app.tenancy.context import tenant_scope
 
 METER = system_actor("meter")
 MOST = 20_000
+MOST_FAILURES = 3
 # What the first batch of a process brings back to the rows: a predecessor that was killed lost a second of it.
 HEALED = timedelta(minutes=10)
 STILL_COUNTED = timedelta(minutes=3)
 log = structlog.get_logger("sentinel.usage")
+_Batch = tuple[UUID, UUID, Counter[Minute]]
 
 
 class CallCounts(Batches):
@@ -35,7 +37,7 @@ class CallCounts(Batches):
         """Write by `units`, a batch every `seconds` while there is something to write."""
         super().__init__(units, seconds)
         self._counts: dict[UUID, Counter[Minute]] = {}
-        self._batches: list[tuple[UUID, UUID, Counter[Minute]]] = []
+        self._batches: list[_Batch] = []
         self._healed: set[UUID] = set()
 
     def note(self, tenant_id: UUID, minute: Minute) -> None:
@@ -45,21 +47,31 @@ class CallCounts(Batches):
             self._begin_timer()
 
     def flush(self) -> None:
-        """Write what was counted, now. What cannot be written is tried with the next batch, under the same id."""
+        """Write what was counted, now. What cannot be written is tried with the next batch, under the same id.
+
+        It comes after all the others then, so that no tenant's trouble keeps another's calls from being counted; after
+        a few in a row the database is taken to be away. What a tenant that is gone has called is let go.
+        """
         with self._writing:
             with self._lock:
                 self._batches += [(tenant_id, new_id(), counted) for tenant_id, counted in self._counts.items()]
                 del self._batches[:-MOST]
                 self._counts, self._timer = {}, None
-            waiting, self._batches = self._batches, []
-            for place, batch in enumerate(waiting):
+            waiting, in_a_row = deque(self._batches), 0
+            failed: list[_Batch] = []
+            while waiting and in_a_row < MOST_FAILURES:
+                batch = waiting.popleft()
                 try:
                     self._write(*batch)
+                    in_a_row = 0
+                except PermissionError:  # it was purged meanwhile
+                    log.info("call_counts.gone", tenant=str(batch[0]))
                 except SQLAlchemyError as error:
-                    self._batches = waiting[place:]
+                    failed.append(batch)
+                    in_a_row += 1
                     if not self._ending:
-                        log.warning("call_counts.not_written", error=type(error).__name__, batches=len(self._batches))
-                    return
+                        log.warning("call_counts.not_written", tenant=str(batch[0]), error=type(error).__name__)
+            self._batches = [*waiting, *failed]
 
     def _write(self, tenant_id: UUID, flush_id: UUID, counted: Counter[Minute]) -> None:
         with tenant_scope(tenant_id), self._units.open(Home.CONTENT, METER) as unit:

@@ -84,12 +84,16 @@ class KeyUses(Batches):
                 key_uses.note(door.session, uses)
                 door.commit()
         for each in renewed:
-            with (
-                tenant_scope(each.tenant_id),
-                self._units.open(Home.ACCOUNT, system_actor("sentinel")) as unit,
-            ):
-                rehash_secret(unit, each.secret_id, each.hash, self._mark)
+            self._rehash(each)
+
+    def _rehash(self, renewed: _Renewed) -> None:
+        """Keep the secret's new hash; where that fails, its next use asks for it again."""
+        try:
+            with tenant_scope(renewed.tenant_id), self._units.open(Home.ACCOUNT, system_actor("sentinel")) as unit:
+                rehash_secret(unit, renewed.secret_id, renewed.hash, self._mark)
                 unit.commit()
+        except Exception as error:  # the other tenants' are renewed all the same
+            log.warning("key_uses.not_renewed", tenant=str(renewed.tenant_id), error=type(error).__name__)
 
 
 def _written(agent: str | None) -> str:

@@ -101,5 +101,8 @@ class Reconciler:
         for scan in overdue:
             if scan.tenant_id not in holding and scan.tenant_id not in self._readmitted:
                 self._readmitted[scan.tenant_id] = now
-                with tenant_scope(scan.tenant_id):
-                    await asyncio.to_thread(self._records.readmit, scan.scan_id)
+                try:
+                    with tenant_scope(scan.tenant_id):
+                        await asyncio.to_thread(self._records.readmit, scan.scan_id)
+                except Exception as error:  # the other tenants' scans go on
+                    log.warning("waiting scan %s was not looked at: %s", scan.scan_id, type(error).__name__)
