@@ -1,5 +1,8 @@
 """The sealer: about each second it seals every tenant's audit log, in a thread of the worker."""
 
+from uuid import UUID
+
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.db import directory
@@ -9,6 +12,7 @@ from app.services.loops import Loop
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
+log = structlog.get_logger(__name__)
 SEALER = system_actor("audit sealer")
 MOST_LOGS = 200
 
@@ -28,9 +32,16 @@ class Sealer(Loop):
         for tenant_id, home in logs:
             if self.stopping:
                 break
-            with tenant_scope(tenant_id), self._units.open(Home(home), SEALER) as unit:
-                sealed += audit_seals.seal_log(unit, key)
-                unit.commit()
+            try:
+                sealed += self._seal(tenant_id, Home(home), key)
+            except Exception as error:  # the other tenants' logs go on
+                log.warning("sealer.failed", tenant=str(tenant_id), home=home, error=type(error).__name__)
+        return sealed
+
+    def _seal(self, tenant_id: UUID, home: Home, key: Ed25519PrivateKey) -> int:
+        with tenant_scope(tenant_id), self._units.open(home, SEALER) as unit:
+            sealed = audit_seals.seal_log(unit, key)
+            unit.commit()
         return sealed
 
     def recover(self) -> None:

@@ -27,7 +27,7 @@ class WorkerInProcess:
                 start_new_session=True,
             )
 
-    def wait_for(self, event: str, seconds: float = 30.0) -> None:
+    def wait_for(self, event: str, seconds: float = 90.0) -> None:
         """Return when the log holds `event`."""
         deadline = time.monotonic() + seconds
         while event not in self.log.read_text():

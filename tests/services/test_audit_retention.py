@@ -46,11 +46,11 @@ def aged(tenant: Made, sealer: Sealer) -> None:
     """A log of two seals of events that are 400 days old, and one of young ones; the plan keeps 365 days."""
     old = then(tenant, 400)
     write(old, "scan.old_a", "scan.old_b")
-    sealer.run_once()
+    sealer.turn()
     write(old, "scan.old_c")
-    sealer.run_once()
+    sealer.turn()
     write(tenant, "scan.young_a", "scan.young_b")
-    sealer.run_once()
+    sealer.turn()
 
 
 def then(made: Made, days: int) -> Made:
@@ -77,7 +77,7 @@ def actions(made: Made) -> list[str]:
 def cut(tenant: Made, aged: object, sealer: Sealer, later: Callable[[timedelta], Archivist]) -> list[bytes]:
     """The sealed export after the old events were removed."""
     look_over(later(timedelta(0)), tenant)
-    sealer.run_once()
+    sealer.turn()
     return sealed_export(tenant)
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_removed_that_is_young_or_not_sealed(
     old = then(tenant, 40)
     write(old, "scan.old")
     write(tenant, "scan.young")
-    sealer.run_once()
+    sealer.turn()
     write(old, "scan.unsealed")
     before = actions(tenant)
     look_over(later(timedelta(0)), tenant)
@@ -148,7 +148,7 @@ def test_a_killed_removal_is_finished_by_the_next_turn(
     with tenant.unit() as unit:
         assert audit_retention.mark_removal(unit, key) is not None
         unit.commit()
-    sealer.run_once()
+    sealer.turn()
     assert check(sealed_export(tenant)).exit_code == 0 and len(actions(tenant)) == 6
     look_over(archivist, tenant)
     assert actions(tenant) == ["scan.young_a", "scan.young_b", "audit.expire"]
@@ -163,7 +163,7 @@ def test_the_function_removes_nothing_by_itself(
 ) -> None:
     """Without a removal, or for events younger than 30 days, the worker's call deletes nothing; others may not call."""
     write(tenant, "scan.a")
-    sealer.run_once()
+    sealer.turn()
     call = "SELECT archivist.remove_events('shared', 1, 100)"
     with psycopg.connect(postgres_server.worker) as connection:
         connection.execute("SELECT set_config('app.current_tenant', %s, true)", [str(tenant.id)])

@@ -8,16 +8,20 @@ from pathlib import Path
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.cli import main
 from app.core.crypto import decode_key
 from app.core.settings import settings
-from app.db.units import Home, Units
+from app.db.opening import open_units
+from app.db.units import Home, Unit, Units
 from app.services import audit, audit_exports, audit_seals
 from app.services.audit import EVERYTHING
 from app.services.sealers import Sealer
-from tests.peers.tenants import Made
+from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database
+
+BEGUN = "INSERT INTO auth.erasures (tenant_id, slug, reason, deleted_at) VALUES (%s, %s, 'asked for', now())"
 
 
 @pytest.fixture
@@ -49,9 +53,9 @@ def numbers(made: Made) -> dict[str, int]:
 def log(tenant: Made, sealer: Sealer) -> list[bytes]:
     """A log of two seals in the content's home and one in the account's."""
     write(tenant, "scan.a", "scan.b", "scan.c")
-    sealer.run_once()
+    sealer.turn()
     write(tenant, "scan.d", "scan.e")
-    sealer.run_once()
+    sealer.turn()
     assert numbers(tenant) == {"account": 1, "content": 2}
     return sealed_export(tenant)
 
@@ -155,12 +159,12 @@ def test_nothing_is_sealed_that_an_open_transaction_can_precede(tenant: Made, se
     thread.start()
     assert opened.wait(10)
     write(tenant, "scan.late")
-    sealer.run_once()
+    sealer.turn()
     assert "content" not in numbers(tenant)
     go.set()
     thread.join()
-    sealer.run_once()
-    sealer.run_once()
+    sealer.turn()
+    sealer.turn()
     text = b"".join(sealed_export(tenant))
     assert (text.count(b"scan.early"), text.count(b"scan.late"), numbers(tenant)["content"]) == (1, 1, 1)
 
@@ -175,8 +179,8 @@ def test_two_sealers_seal_each_event_once(
     key = decode_key(settings().master_key.get_secret_value())
 
     def work() -> None:
-        for _ in range(12):
-            Sealer(worker_units, key).run_once()
+        for _ in range(3):
+            Sealer(worker_units, key).turn()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -185,6 +189,40 @@ def test_two_sealers_seal_each_event_once(
         thread.join()
     found = check(sealed_export(tenant), *heads_of(tenant))
     assert found.exit_code == 0 and "51 events under 9 seals" in found.output
+
+
+def test_a_log_that_cannot_be_sealed_holds_up_no_other(
+    tenant: Made, units: Units, sealer: Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails in one tenant is tried again with the next turn; the others' logs are sealed meanwhile."""
+    seal, other = audit_seals.seal_log, make_tenant(units)
+
+    def failing(unit: Unit, key: Ed25519PrivateKey) -> int:
+        if unit.tenant_id == tenant.id:
+            raise RuntimeError
+        return seal(unit, key)
+
+    monkeypatch.setattr(audit_seals, "seal_log", failing)
+    sealer.turn()
+    assert (numbers(tenant), numbers(other)) == ({}, {"account": 1})
+    monkeypatch.setattr(audit_seals, "seal_log", seal)
+    sealer.turn()
+    assert numbers(tenant) == {"account": 1}
+
+
+def test_a_tenant_that_is_being_erased_is_sealed_no_more(
+    environment: object, fresh_database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From the beginning of its erasure on its log is not even offered, which would fail with each turn."""
+    units, of_worker = (open_units(settings(), url) for url in (fresh_database.app, fresh_database.worker))
+    erased, other = make_tenant(units), make_tenant(units)
+    with psycopg.connect(fresh_database.superuser) as connection:
+        connection.execute(BEGUN, [erased.id, erased.slug])
+    Sealer(of_worker, decode_key(settings().master_key.get_secret_value())).turn()
+    assert (numbers(erased), numbers(other)) == ({}, {"account": 1})
+    assert "sealer.failed" not in capsys.readouterr().out
+    for each in (units, of_worker):
+        each.engines.dispose()
 
 
 @pytest.mark.parametrize("login", ["app", "worker", "platform"])

@@ -55,7 +55,7 @@ def test_one_a_day_with_what_is_new(
     ask(tenant)
     assert send(on_day(0), tenant) == 0  # nothing is sealed yet
     write(tenant, "scan.a")
-    sealer.run_once()  # type: ignore[attr-defined]
+    sealer.turn()  # type: ignore[attr-defined]
     assert send(on_day(0), tenant, commit=False) == 1  # killed before the commit: as if it had not been
     assert [send(on_day(0), tenant), send(on_day(0), tenant)] == [1, 0]
     letters.send()
@@ -68,7 +68,7 @@ def test_one_a_day_with_what_is_new(
         assert all(f"--head {head}" in body for head in heads) and "audit verify" in body
     assert send(on_day(1), tenant) == 0  # a day later, and nothing new
     write(tenant, "scan.b")
-    sealer.run_once()  # type: ignore[attr-defined]
+    sealer.turn()  # type: ignore[attr-defined]
     assert [send(on_day(1), tenant), send(on_day(1), tenant), send(on_day(2), tenant)] == [1, 0, 0]
 
 
@@ -76,7 +76,7 @@ def test_two_workers_send_one(tenant: Made, sealer: object, on_day: Callable[[in
     """At the same moment in two workers: one mail."""
     ask(tenant)
     write(tenant, "scan.a")
-    sealer.run_once()  # type: ignore[attr-defined]
+    sealer.turn()  # type: ignore[attr-defined]
     counts: list[int] = []
     threads = [threading.Thread(target=lambda: counts.append(send(on_day(0), tenant))) for _ in range(2)]
     for thread in threads:
@@ -100,7 +100,7 @@ def test_owners_ask_for_themselves_and_end_it(tenant: Made, sealer: object, on_d
         with pytest.raises(PermissionDenied):
             checkpoints.ask(unit)
     write(tenant, "scan.a")
-    sealer.run_once()  # type: ignore[attr-defined]
+    sealer.turn()  # type: ignore[attr-defined]
     with tenant.unit(Home.ACCOUNT) as unit:
         memberships.change_role(unit, user_of(second), Role.ADMIN)
         unit.commit()

@@ -12,8 +12,15 @@ from app.db.opening import open_units
 from app.services import assets, scans
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import working
+from tests.plugins.servers import Database, settings_of
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
+
+
+@pytest.fixture
+def variables(fresh_database: Database, secret_variables: dict[str, str]) -> dict[str, str]:
+    """The settings of an installation whose worker has nothing to do but this test's work."""
+    return settings_of(fresh_database, secret_variables)
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def status_of(tenant: Made, scan_id: UUID) -> str:
         return scans.get_scan(unit, scan_id).status
 
 
-def wait_until_over(tenant: Made, scan_id: UUID, seconds: float = 60.0) -> str:
+def wait_until_over(tenant: Made, scan_id: UUID, seconds: float = 180.0) -> str:
     deadline = time.monotonic() + seconds
     while (status := status_of(tenant, scan_id)) in ("queued", "running"):
         assert time.monotonic() < deadline, f"still {status}"
