@@ -13,6 +13,7 @@ from app.core.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import Role, permissions_of
 from app.db import directory, factors
+from app.db.directory import Login
 from app.db.factors import Factors
 from app.db.failures import note_failure
 from app.db.units import Doorway, Entry, Home, Unit
@@ -218,9 +219,7 @@ def check_credentials(door: Doorway, email: str, password: str, *, origin: Origi
     except ValueError:
         crypto.check_password(password[:LONGEST_PASSWORD], None)
         raise Unauthenticated("The address or the password is wrong.") from None
-    login = directory.find_login(door.session, address)
-    if login.locked:
-        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    login = require_unlocked(door, address)
     matches = crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash)
     if login.user_id is None or login.password_hash is None or not matches or not login.verified:
         count_failure(door, address, origin)
@@ -230,6 +229,14 @@ def check_credentials(door: Doorway, email: str, password: str, *, origin: Origi
     if crypto.needs_rehash(login.password_hash):
         directory.replace_hash(door.session, login.user_id, login.password_hash, crypto.hash_password(password))
     return login.user_id, address
+
+
+def require_unlocked(door: Doorway, email: str) -> Login:
+    """Return what a sign-in with this address is checked against. Raises TooManyRequests while failures lock it."""
+    login = directory.find_login(door.session, email)
+    if login.locked:
+        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    return login
 
 
 def complete_sign_in(

@@ -5,13 +5,21 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.core import crypto
-from app.core.errors import Invalid, NotFound, TooManyRequests
-from app.db import directory, people
+from app.core.errors import Invalid, NotFound
+from app.db import people
 from app.db.people import Confirmed
 from app.db.units import Doorway
 from app.models.accounts import Membership
 from app.services import account_trails, audit, mails
-from app.services.accounts import Origin, PendingSignIn, SignIn, count_failure, normal_email, sign_in
+from app.services.accounts import (
+    Origin,
+    PendingSignIn,
+    SignIn,
+    count_failure,
+    normal_email,
+    require_unlocked,
+    sign_in,
+)
 from app.services.passwords import LONGEST_PASSWORD, password_problem
 from app.tenancy.actors import Actor, ActorKind
 
@@ -35,9 +43,7 @@ def verify(door: Doorway, token: str, password: str, *, origin: Origin) -> SignI
     caller commits the doorway then, so that failures are counted, and the link stays in force.
     """
     email = look(door, token, "verification")
-    login = directory.find_login(door.session, email)
-    if login.locked:
-        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    login = require_unlocked(door, email)
     if login.password_hash is None or not crypto.check_password(password[:LONGEST_PASSWORD], login.password_hash):
         count_failure(door, email, origin)
         raise Invalid(fields={"password": "not the password that was chosen when signing up"})

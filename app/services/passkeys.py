@@ -34,8 +34,8 @@ from app.db import passkeys
 from app.db.passkeys import KnownPasskey, NewPasskey, Passkey
 from app.db.people import Account
 from app.db.units import Doorway
-from app.services import factors, sign_ins
-from app.services.accounts import Origin, line_problem
+from app.services import factors
+from app.services.accounts import Origin, line_problem, require_unlocked
 
 CHALLENGE_LASTS = timedelta(minutes=5)
 MOST = 20
@@ -161,7 +161,7 @@ def check(
     handle = shown.response.user_handle
     if handle != known.user_id.bytes and (handle or user_id is None):
         raise WrongPasskey(REFUSED)
-    sign_ins.refuse_locked(door, known.email)
+    require_unlocked(door, known.email)
     if known.suspect:
         raise WrongPasskey(SUSPECT)
     count = _verified(shown, challenge, known, site).new_sign_count

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from app.core import crypto
 from app.core.errors import Invalid, NotFound, TooManyRequests, Unauthenticated
-from app.db import directory, people, tokens
+from app.db import people, tokens
 from app.db.people import Account, AccountEvent, OpenSession
 from app.db.units import Doorway
 from app.services import account_trails, mails
-from app.services.accounts import Origin, count_failure, line_problem, normal_email
+from app.services.accounts import Origin, count_failure, line_problem, normal_email, require_unlocked
 from app.services.confirmations import show_in_tenants
 from app.services.passwords import LONGEST_PASSWORD, password_problem
 
@@ -120,8 +120,7 @@ def end_other_sessions(door: Doorway, token: str, *, origin: Origin) -> int:
 
 def check_password(door: Doorway, account: Account, typed: str, field: str, origin: Origin) -> None:
     """Return if `typed` is the person's password. Raises Invalid at `field`, TooManyRequests; failures are counted."""
-    if directory.find_login(door.session, account.email).locked:
-        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
+    require_unlocked(door, account.email)
     if not crypto.check_password(typed[:LONGEST_PASSWORD], account.password_hash):
         count_failure(door, account.email, origin)
         raise Invalid(fields={field: "this is not your password"})

@@ -1,8 +1,7 @@
 """From a right password to a session: where a person has a second factor, nothing else opens one."""
 
 from app.core import crypto
-from app.core.errors import FactorRequired, TooManyRequests, Unauthenticated
-from app.db import directory
+from app.core.errors import FactorRequired, Unauthenticated
 from app.db import factors as held
 from app.db.factors import Factors, Waiting
 from app.db.passkeys import KnownPasskey
@@ -28,14 +27,8 @@ def try_waiting(door: Doorway, token: str) -> Waiting:
     found = held.try_sign_in(door.session, crypto.token_hash(token), MOST_TRIES)
     if found is None:
         raise Unauthenticated(OVER)
-    refuse_locked(door, found.email)
+    accounts.require_unlocked(door, found.email)
     return found
-
-
-def refuse_locked(door: Doorway, email: str) -> None:
-    """Return unless failures have locked the address. Raises TooManyRequests."""
-    if directory.find_login(door.session, email).locked:
-        raise TooManyRequests("Too many failed attempts. Wait a little, then try again.")
 
 
 def show_code(door: Doorway, token: str, code: str, *, master_key: bytes, origin: Origin) -> SignIn:

@@ -8,7 +8,7 @@ from app.db.factors import Waiting
 from app.db.people import Account
 from app.db.units import Doorway
 from app.services import profiles, sign_ins
-from app.services.accounts import Origin
+from app.services.accounts import Origin, require_unlocked
 
 
 def by_password(door: Doorway, token: str, account: Account, password: str, *, origin: Origin) -> str:
@@ -27,7 +27,7 @@ def by_code(door: Doorway, token: str, account: Account, code: str, *, master_ke
 
     Raises Invalid, TooManyRequests. The caller commits the doorway in either case.
     """
-    sign_ins.refuse_locked(door, account.email)
+    require_unlocked(door, account.email)
     person = Waiting(account.user_id, account.email, ())
     method = sign_ins.take_code(door, person, code, master_key=master_key, origin=origin)
     return renew(door, token, account, method, strong=True)
