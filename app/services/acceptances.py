@@ -17,7 +17,7 @@ from app.services.accounts import Origin, SignIn, line_problem, open_session_for
 from app.services.memberships import add_member, find_member, lock_memberships
 from app.services.passwords import password_problem
 from app.services.profiles import account_of
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import ActorKind
 
 GONE = "The link has expired, was used, or was replaced by a newer one."
 
@@ -76,7 +76,7 @@ def join(door: Doorway, token: str, newcomer: Newcomer, *, origin: Origin) -> Si
 
 def _join(door: Doorway, invited: Invited, user_id: UUID, name: str, origin: Origin) -> None:
     """Write the membership in the tenant, once: of two at the same moment the second finds the invitation used."""
-    actor = Actor(ActorKind.USER, user_id, invited.email, frozenset(), origin.address, origin.agent, origin.request_id)
+    actor = origin.actor(ActorKind.USER, user_id, invited.email)
     with door.within(invited.tenant_id, actor) as unit:
         lock_memberships(unit)
         invitation = unit.session.get(Invitation, (unit.tenant_id, invited.id))

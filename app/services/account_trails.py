@@ -21,15 +21,11 @@ def record(door: Doorway, user_id: UUID, action: str, origin: Origin, *, email: 
     people.note_account(door.session, user_id, action, origin.address, origin.agent)
     for tenant_id in people.account_tenants(door.session, user_id):
         label = email or _address(door, tenant_id, user_id)
-        with door.within(tenant_id, _actor(user_id, label, origin)) as unit:
+        with door.within(tenant_id, origin.actor(ActorKind.USER, user_id, label)) as unit:
             audit.record(unit, action, "person", user_id)
 
 
 def _address(door: Doorway, tenant_id: UUID, user_id: UUID) -> str:
-    with door.within(tenant_id, _actor(user_id, "", Origin(None, None, None))) as unit:
+    with door.within(tenant_id, Actor(ActorKind.USER, user_id, "")) as unit:
         found = unit.session.scalar(select(Membership.email).where(Membership.user_id == user_id))
         return found or str(user_id)
-
-
-def _actor(user_id: UUID, label: str, origin: Origin) -> Actor:
-    return Actor(ActorKind.USER, user_id, label, frozenset(), origin.address, origin.agent, origin.request_id)

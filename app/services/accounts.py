@@ -74,6 +74,17 @@ class Origin:
     agent: str | None
     request_id: str | None
 
+    def actor(
+        self,
+        kind: ActorKind,
+        actor_id: UUID | None,
+        label: str,
+        permissions: frozenset[str] = frozenset(),
+        workspace_id: UUID | None = None,
+    ) -> Actor:
+        """Return an actor who comes from here."""
+        return Actor(kind, actor_id, label, permissions, self.address, self.agent, self.request_id, workspace_id)
+
 
 def slug_problem(slug: str) -> str | None:
     """Return what is wrong with the form of `slug`, or None."""
@@ -145,15 +156,7 @@ def sign_up(door: Doorway, signup: Signup, *, master_key: bytes, origin: Origin,
         raise AddressInUse("Check your mail.")
     if not verified:
         mails.request(door, "verification", email, user_id=user_id, client=origin.address)
-    actor = Actor(
-        ActorKind.USER,
-        user_id,
-        email,
-        frozenset(permissions_of(Role.OWNER)),
-        origin.address,
-        origin.agent,
-        origin.request_id,
-    )
+    actor = origin.actor(ActorKind.USER, user_id, email, frozenset(permissions_of(Role.OWNER)))
     placement = Placement(tenant_id, Isolation.ROW, "shared", None, 1)
     unit = door.found(Entry(tenant_id, placement, actor), Home.ACCOUNT)
     _write_tenant(unit, signup, user_id, email, master_key)

@@ -21,7 +21,7 @@ from app.services.accounts import (
     sign_in,
 )
 from app.services.passwords import LONGEST_PASSWORD, password_problem
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import ActorKind
 
 EMAIL_CHANGES = ("email-old", "email-new")
 GONE = "This link was used already, or has expired. Ask for another where you asked for this one."
@@ -102,7 +102,7 @@ def confirm_email(door: Doorway, token: str, purpose: str, *, origin: Origin) ->
 
 def show_in_tenants(door: Doorway, user_id: UUID, label: str, origin: Origin, **changes: str) -> None:
     """Write a person's new name or address into each membership, with an audit row there."""
-    actor = Actor(ActorKind.USER, user_id, label, frozenset(), origin.address, origin.agent, origin.request_id)
+    actor = origin.actor(ActorKind.USER, user_id, label)
     for tenant_id in people.account_tenants(door.session, user_id):
         with door.within(tenant_id, actor) as unit:
             mine = unit.session.scalars(select(Membership).where(Membership.user_id == user_id)).one()

@@ -25,7 +25,7 @@ from app.services.accounts import Origin
 from app.services.entries import note_entry
 from app.services.key_rules import comes_from
 from app.services.plans import Quota
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import ActorKind
 
 OPEN = frozenset({"trial", "active"})
 CONFIRMED_FOR = timedelta(minutes=15)
@@ -105,8 +105,7 @@ def entry_of(visitor: Visitor, origin: Origin) -> Entry | None:
     if visitor.tenant is None or visitor.role is None:
         return None
     permissions = granted(visitor.role, visitor.extra_permissions)
-    address, agent, request_id = origin.address, origin.agent, origin.request_id
-    actor = Actor(ActorKind.USER, visitor.user_id, visitor.email, permissions, address, agent, request_id)
+    actor = origin.actor(ActorKind.USER, visitor.user_id, visitor.email, permissions)
     if visitor.beyond_plan:
         actor = excess.read_only(actor, Quota.SEATS, owner=visitor.role == Role.OWNER)
     return Entry(visitor.tenant.id, visitor.tenant.placement, actor)
@@ -165,16 +164,7 @@ def find_key(door: Doorway, secret: str, *, peppers: list[bytes], origin: Origin
     if holder.workspace_id != holder.tenant.id:
         permissions &= WITHIN_WORKSPACE
     label = holder.name if holder.account is None else f"{holder.name} ({holder.account.name})"
-    actor = Actor(
-        ActorKind.KEY,
-        holder.key_id,
-        label,
-        permissions,
-        origin.address,
-        origin.agent,
-        origin.request_id,
-        holder.workspace_id,
-    )
+    actor = origin.actor(ActorKind.KEY, holder.key_id, label, permissions, holder.workspace_id)
     if holder.beyond_plan is not None:
         actor = excess.read_only(actor, Quota(holder.beyond_plan))
     return FoundKey(holder, Entry(holder.tenant.id, holder.tenant.placement, actor))

@@ -160,4 +160,4 @@ def _pending(
 
 
 def _actor(origin: Origin) -> Actor:
-    return Actor(ActorKind.SYSTEM, None, "single sign-on", frozenset(), origin.address, origin.agent, origin.request_id)
+    return origin.actor(ActorKind.SYSTEM, None, "single sign-on")

@@ -16,7 +16,7 @@ from app.db.units import Doorway, Unit
 from app.models.tenants import Tenant
 from app.services import mails, memberships
 from app.services.accounts import Origin
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import ActorKind
 
 REASON = "the person deleted their account"
 
@@ -101,7 +101,7 @@ def erase(door: Doorway, account: Account, typed: str, *, origin: Origin) -> Non
 
 def _units(door: Doorway, account: Account, origin: Origin) -> Iterator[Unit]:
     user_id: UUID = account.user_id
-    actor = Actor(ActorKind.USER, user_id, account.email, frozenset(), origin.address, origin.agent, origin.request_id)
+    actor = origin.actor(ActorKind.USER, user_id, account.email)
     for tenant_id in people.account_tenants(door.session, user_id):
         with door.within(tenant_id, actor) as unit:
             yield unit

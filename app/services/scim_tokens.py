@@ -18,7 +18,7 @@ from app.services.access import require
 from app.services.accounts import Origin
 from app.services.entrances import require_open
 from app.services.plans import Feature, require_feature
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import ActorKind
 
 HINT = 14
 MOST = 2  # the one in use and the one that follows it
@@ -106,7 +106,7 @@ def find_scim_token(door: Doorway, secret: str, *, peppers: list[bytes], origin:
         raise Unauthenticated("The SCIM token is not valid.")
     may = frozenset(str(permission) for permission in permissions_of(Role.ADMIN))
     label = f"SCIM {holder.hint}…"
-    actor = Actor(ActorKind.SCIM, holder.token_id, label, may, origin.address, origin.agent, origin.request_id)
+    actor = origin.actor(ActorKind.SCIM, holder.token_id, label, may)
     return FoundScimToken(holder, Entry(holder.tenant.id, holder.tenant.placement, actor))
 
 
