@@ -129,7 +129,7 @@ def _settled(known: Known | None, member: Membership | None, *, ours: bool) -> b
 
 def _register(door: Doorway, arrived: Arrived, origin: Origin) -> UUID:
     """Make a person whose address is the provider's word, with a password that nobody knows."""
-    user_id, unknown = new_id(), crypto.hash_password(crypto.new_token())
+    user_id, unknown = new_id(), crypto.nobodys_hash()
     if not directory.register_user(door.session, user_id, arrived.email, arrived.name, unknown, verified=True):
         raise SignInRefused("An account with this address was made a moment ago. Begin again.")
     _link(door, arrived, user_id, origin)

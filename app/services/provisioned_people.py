@@ -233,8 +233,7 @@ def _checked(unit: Unit, described: Described) -> str:
 
 def _account(unit: Unit, address: str, name: str, *, known: UUID | None = None) -> UUID:
     """Return the account `known`, else of the address, made now if there is none; nobody knows its password then."""
-    unknown = crypto.hash_password(crypto.new_token())
-    user_id, verified = provision_user(unit.session, address, name, unknown, known=known)
+    user_id, verified = provision_user(unit.session, address, name, crypto.nobodys_hash(), known=known)
     if not verified:
         raise _taken(f"{address} has an account whose address was never confirmed. Its holder confirms it first.")
     return user_id
