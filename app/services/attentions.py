@@ -18,8 +18,8 @@ from app.models.assets import Asset, OwnershipProof
 from app.models.connections import Connection, EmailDomain
 from app.models.findings import Finding
 from app.models.scans import Scan
-from app.models.tenants import Tenant, TenantPolicy
-from app.services import key_hygiene, trials
+from app.models.tenants import Tenant
+from app.services import key_hygiene, policies, trials
 from app.services.access import may, require
 from app.services.assets import never_scanned
 from app.services.key_hygiene import Trait
@@ -234,8 +234,7 @@ def _of_sign_in(unit: Unit) -> list[Matter]:
     trial = trials.last_trial(unit, connection) if connection is not None else None
     if trial is not None and trial.problem is not None:
         found.append(Matter(Kind.CONNECTION, 1, detail=trial.problem))
-    policy = unit.session.scalars(select(TenantPolicy)).one_or_none()
-    if policy is not None and policy.mfa_required:
+    if policies.policy_of(unit).mfa_required:
         members = unit.session.scalar(select(func.count()).select_from(Membership)) or 0
         lacking = members - len(factors.members_with_factor(unit.session))
         if lacking > 0:

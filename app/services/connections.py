@@ -10,12 +10,12 @@ from app.core.permissions import Permission
 from app.db import sign_ons
 from app.db.units import Unit
 from app.models.connections import Connection
-from app.models.tenants import TenantPolicy
 from app.services import audit
 from app.services.access import require
 from app.services.email_domains import count_proven
 from app.services.openid import Client
 from app.services.plans import Feature, require_feature
+from app.services.policies import policy_of
 
 LONGEST = 500
 
@@ -140,8 +140,7 @@ def remove_connection(unit: Unit) -> None:
 def sso_is_required(unit: Unit) -> bool:
     """Tell whether people come in through the connection alone. Needs tenant:sign-in:read."""
     require(unit, Permission.SIGN_IN_READ)
-    policy = unit.session.scalars(select(TenantPolicy)).one_or_none()
-    return policy is not None and policy.sso_required
+    return policy_of(unit).sso_required
 
 
 def require_sso(unit: Unit, *, on: bool) -> None:
@@ -160,11 +159,9 @@ def require_sso(unit: Unit, *, on: bool) -> None:
         raise Conflict("Switch the connection on first.")
     if on and found.tested_by != unit.actor.id:
         raise Conflict("Try a test sign-in of your own first, so that you know that you come in.")
-    policy = unit.session.scalars(select(TenantPolicy)).one_or_none()
-    if policy is None:
-        policy = TenantPolicy()
-        unit.session.add(policy)
+    policy = policy_of(unit)
     policy.sso_required = on
+    unit.session.add(policy)
     audit.record(
         unit, "policy.change", "tenant", unit.tenant_id, before={"sso_required": not on}, after={"sso_required": on}
     )

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from app.core.errors import Invalid, PermissionDenied
 from app.core.permissions import Permission
-from app.db.units import Home, Unit
-from app.models.tenants import TenantPolicy
+from app.db.units import Unit
 from app.services import audit
 from app.services.access import require
+from app.services.policies import policy_of
 from app.tenancy.actors import ActorKind
 
 MOST_DAYS = 5 * 366
@@ -44,8 +44,8 @@ class Ceiling:
 
 def ceiling_of(unit: Unit) -> Ceiling:
     """Return what the tenant demands of its keys: no secret, whoever issues, changes or looks at keys is told."""
-    policy = unit.at_home(Home.ACCOUNT).session.get(TenantPolicy, unit.tenant_id)
-    return Ceiling(None, False) if policy is None else Ceiling(policy.key_most_days, policy.key_expiry_required)
+    policy = policy_of(unit)
+    return Ceiling(policy.key_most_days, policy.key_expiry_required)
 
 
 def change_ceiling(unit: Unit, *, most_days: int | None, expiry_required: bool) -> Ceiling:
@@ -58,14 +58,12 @@ def change_ceiling(unit: Unit, *, most_days: int | None, expiry_required: bool) 
         raise PermissionDenied("A key does not change what keys are held to.")
     if most_days is not None and not 1 <= most_days <= MOST_DAYS:
         raise Invalid(fields={"most_days": f"from 1 to {MOST_DAYS:,}, or empty"})
-    policy = unit.session.get(TenantPolicy, unit.tenant_id)
-    if policy is None:
-        policy = TenantPolicy(key_most_days=None, key_expiry_required=False)
-        unit.session.add(policy)
+    policy = policy_of(unit)
     before = {"key_most_days": policy.key_most_days, "key_expiry_required": policy.key_expiry_required}
     after = {"key_most_days": most_days, "key_expiry_required": expiry_required}
     if after != before:
         policy.key_most_days, policy.key_expiry_required = most_days, expiry_required
+        unit.session.add(policy)
         audit.record(unit, "key_ceiling.change", "tenant", unit.tenant_id, before=before, after=after)
     return Ceiling(most_days, expiry_required)
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app.core.errors import FactorRequired
 from app.core.permissions import Permission
 from app.db import factors
-from app.db.units import Unit
+from app.db.units import Home, Unit
 from app.models.accounts import Membership
 from app.models.tenants import TenantPolicy
 from app.services import audit
@@ -40,7 +40,7 @@ class Conformity:
 def get_policy(unit: Unit) -> TenantPolicy:
     """Return what the tenant asks of its people. Needs tenant:sign-in:read."""
     require(unit, Permission.SIGN_IN_READ)
-    return _policy(unit)
+    return policy_of(unit)
 
 
 def conformity(unit: Unit) -> Conformity:
@@ -61,7 +61,7 @@ def require_factor(unit: Unit, required: bool, *, conforms: bool) -> int:
     whoever asks does not conform: nobody locks themselves out.
     """
     require(unit, Permission.SIGN_IN_WRITE)
-    policy = _policy(unit)
+    policy = policy_of(unit)
     if policy.mfa_required == required:
         return 0
     if required and not conforms:
@@ -74,6 +74,7 @@ def require_factor(unit: Unit, required: bool, *, conforms: bool) -> int:
     return factors.end_weak_sessions(unit.session) if required else 0
 
 
-def _policy(unit: Unit) -> TenantPolicy:
-    found = unit.session.scalars(select(TenantPolicy)).one_or_none()
-    return found or TenantPolicy(mfa_required=False, sso_required=False, key_expiry_required=False)
+def policy_of(unit: Unit) -> TenantPolicy:
+    """Return what the tenant asks, in a row yet to be added where it never asked anything. Needs no permission."""
+    found = unit.at_home(Home.ACCOUNT).session.get(TenantPolicy, unit.tenant_id)
+    return found or TenantPolicy(mfa_required=False, sso_required=False, key_most_days=None, key_expiry_required=False)
