@@ -13,7 +13,7 @@ from app.models.accounts import ApiKey
 from app.services import audit, excess, quotas, workspaces
 from app.services.access import require
 from app.services.key_ceilings import check_expiry
-from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, written
+from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, in_force, written
 from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -119,11 +119,7 @@ def count_by_workspace(unit: Unit, workspace_ids: Sequence[UUID]) -> dict[UUID, 
     require(unit, Permission.KEYS_READ)
     rows = unit.session.execute(
         select(ApiKey.workspace_id, func.count())
-        .where(
-            ApiKey.workspace_id.in_(workspace_ids),
-            ApiKey.revoked_at.is_(None),
-            ApiKey.expires_at.is_(None) | (ApiKey.expires_at > unit.now()),
-        )
+        .where(ApiKey.workspace_id.in_(workspace_ids), in_force(unit.now()))
         .group_by(ApiKey.workspace_id)
     )
     return {workspace_id: number for workspace_id, number in rows}  # noqa: C416 - rows are not pairs to mypy

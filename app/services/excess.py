@@ -21,6 +21,7 @@ from app.models.accounts import ApiKey, Membership
 from app.models.workspaces import Workspace
 from app.services import audit, quotas
 from app.services.access import may, require
+from app.services.key_rules import in_force
 from app.services.plans import PlanName, Quota, entitlements, forget_entitlements, plan_of
 from app.tenancy.actors import Actor
 
@@ -163,8 +164,7 @@ def _beyond(unit: Unit, quota: Quota) -> list[ColumnElement[bool]]:
         return [Membership.beyond_plan.is_(True)]
     if quota is Quota.WORKSPACES:
         return [Workspace.beyond_plan.is_(True), Workspace.archived_at.is_(None)]
-    living = ApiKey.expires_at.is_(None) | (ApiKey.expires_at > unit.now())
-    return [ApiKey.beyond_plan.is_(True), ApiKey.revoked_at.is_(None), living]
+    return [ApiKey.beyond_plan.is_(True), in_force(unit.now())]
 
 
 def _rows(unit: Unit, quota: Quota, most: int) -> tuple[ExcessRow, ...]:

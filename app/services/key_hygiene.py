@@ -17,6 +17,7 @@ from app.models.accounts import ApiKey, ApiKeySecret
 from app.services.access import require
 from app.services.api_keys import revoke_key
 from app.services.key_ceilings import Ceiling, ceiling_of
+from app.services.key_rules import in_force
 
 LOOKED_AT = 1_000
 MOST_REVOKED = 100
@@ -70,8 +71,9 @@ def look_over_keys(unit: Unit) -> Hygiene:
     """Return what is amiss with the keys in force, the newest thousand. Needs tenant:keys:read."""
     require(unit, Permission.KEYS_READ)
     now = unit.now()
-    wanted = select(ApiKey).where(ApiKey.revoked_at.is_(None), ApiKey.expires_at.is_(None) | (ApiKey.expires_at > now))
-    keys = unit.session.scalars(wanted.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(LOOKED_AT + 1)).all()
+    keys = unit.session.scalars(
+        select(ApiKey).where(in_force(now)).order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(LOOKED_AT + 1)
+    ).all()
     looked_at = keys[:LOOKED_AT]
     known = _known(unit, [key.id for key in looked_at])
     remarks: dict[Trait, list[Remark]] = {trait: [] for trait in Trait}

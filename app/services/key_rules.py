@@ -4,8 +4,11 @@ import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from sqlalchemy import ColumnElement
+
 from app.core.permissions import KEY_SCOPES
 from app.db.directory import KeyHolder
+from app.models.accounts import ApiKey
 
 MOST_NETWORKS = 32
 MOST_CALLS = 60_000
@@ -74,6 +77,11 @@ def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: date
     if revoked_at is not None:
         return "revoked"
     return "expired" if expires_at is not None and expires_at <= now else "active"
+
+
+def in_force(at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Return the condition of keys that are neither revoked nor over at that moment."""
+    return ApiKey.revoked_at.is_(None) & (ApiKey.expires_at.is_(None) | (ApiKey.expires_at > at))
 
 
 def limits_of(holder: KeyHolder) -> int | None:

@@ -20,6 +20,7 @@ from app.models.accounts import ApiKey, Membership
 from app.models.scans import Scan
 from app.models.workspaces import Workspace
 from app.outbox.requests import request_effect
+from app.services.key_rules import in_force
 from app.services.plans import QUOTA_NAMES, Entitlements, Quota, entitlements, forget_entitlements
 
 LEVELS = (80, 100)
@@ -54,9 +55,7 @@ _ROWS: Mapping[Quota, tuple[Home, Select[int]]] = {
     Quota.SEATS: (Home.ACCOUNT, select(func.count()).select_from(Membership)),
     Quota.API_KEYS: (
         Home.ACCOUNT,
-        select(func.count())
-        .select_from(ApiKey)
-        .where(ApiKey.revoked_at.is_(None), ApiKey.expires_at.is_(None) | (ApiKey.expires_at > func.clock_timestamp())),
+        select(func.count()).select_from(ApiKey).where(in_force(func.clock_timestamp())),
     ),
     Quota.WORKSPACES: (
         Home.ACCOUNT,

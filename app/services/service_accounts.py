@@ -11,7 +11,7 @@ from app.db.units import Unit
 from app.models.accounts import ApiKey, ServiceAccount
 from app.services import audit, excess
 from app.services.access import require
-from app.services.key_rules import check_name, check_scopes
+from app.services.key_rules import check_name, check_scopes, in_force
 from app.services.key_secrets import require_held, require_person
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -95,11 +95,7 @@ def keys_in_force(unit: Unit, account_ids: Collection[UUID]) -> dict[UUID, int]:
     require(unit, Permission.KEYS_READ)
     counted = unit.session.execute(
         select(ApiKey.service_account_id, func.count())
-        .where(
-            ApiKey.service_account_id.in_(set(account_ids)),
-            ApiKey.revoked_at.is_(None),
-            ApiKey.expires_at.is_(None) | (ApiKey.expires_at > unit.now()),
-        )
+        .where(ApiKey.service_account_id.in_(set(account_ids)), in_force(unit.now()))
         .group_by(ApiKey.service_account_id)
     )
     return {account_id: number for account_id, number in counted if account_id is not None}
