@@ -14,7 +14,7 @@ from app.services import audit, excess, quotas, workspaces
 from app.services.access import require
 from app.services.key_ceilings import check_expiry
 from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, in_force, written
-from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person
+from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person, write_revocation
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
 from app.services.service_accounts import require_usable
@@ -169,7 +169,6 @@ def revoke_key(unit: Unit, key_id: UUID) -> ApiKey:
     require(unit, Permission.KEYS_WRITE)
     key = get_key(unit, key_id)
     if key.revoked_at is None:
-        key.revoked_at = unit.now()
-        audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after={"revoked": True})
+        write_revocation(unit, key)
         excess.settle(unit, Quota.API_KEYS)
     return key

@@ -1,4 +1,4 @@
-"""The secrets of API keys: who may make them, how they are made, found for display, hashed anew."""
+"""The secrets of API keys: who may make them, how they are made, found for display, hashed anew, refused."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -68,6 +68,13 @@ def secrets_of(unit: Unit, key_id: UUID) -> list[ApiKeySecret]:
     require(unit, Permission.KEYS_READ)
     wanted = select(ApiKeySecret).where(ApiKeySecret.key_id == key_id)
     return list(unit.session.scalars(wanted.order_by(ApiKeySecret.created_at.desc(), ApiKeySecret.id.desc())))
+
+
+def write_revocation(unit: Unit, key: ApiKey, *, reason: str | None = None) -> None:
+    """Refuse the key from the next request on, and put that on record. Asks for no permission."""
+    key.revoked_at = unit.now()
+    after = {"revoked": True} if reason is None else {"revoked": True, "reason": reason}
+    audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after=after)
 
 
 def rehash_secret(unit: Unit, secret_id: UUID, new_hash: bytes, mark: str) -> None:

@@ -19,6 +19,7 @@ from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership,
 from app.models.provisioning import ProvisionedPerson
 from app.services import audit, excess, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
+from app.services.key_secrets import write_revocation
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
 from app.tenancy.actors import ActorKind
@@ -227,9 +228,7 @@ def _keys_of(user_id: UUID) -> Select[ApiKey]:
 
 def _revoke_keys(unit: Unit, user_id: UUID) -> None:
     for key in unit.session.scalars(_keys_of(user_id)):
-        key.revoked_at = unit.now()
-        after = {"revoked": True, "reason": "whoever made it is no longer a member"}
-        audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after=after)
+        write_revocation(unit, key, reason="whoever made it is no longer a member")
 
 
 def _invitations_of(user_id: UUID) -> Select[Invitation]:

@@ -12,7 +12,7 @@ from app.models.accounts import ApiKey, ServiceAccount
 from app.services import audit, excess
 from app.services.access import require
 from app.services.key_rules import check_name, check_scopes, in_force
-from app.services.key_secrets import require_held, require_person
+from app.services.key_secrets import require_held, require_person, write_revocation
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
 
@@ -157,9 +157,7 @@ def delete_account(unit: Unit, account_id: UUID) -> int:
     living = select(ApiKey).where(ApiKey.service_account_id == account_id, ApiKey.revoked_at.is_(None))
     keys = list(unit.session.scalars(living))
     for key in keys:
-        key.revoked_at = unit.now()
-        after = {"revoked": True, "reason": "its service account was deleted"}
-        audit.record(unit, "api_key.revoke", "api_key", key.id, before={"name": key.name}, after=after)
+        write_revocation(unit, key, reason="its service account was deleted")
     gone = {"name": account.name, "permissions": account.permissions}
     audit.record(unit, "service_account.delete", "service_account", account.id, before=gone, after={"keys": len(keys)})
     excess.settle(unit, Quota.API_KEYS)
