@@ -45,13 +45,9 @@ def issue_key(
     """
     maker_id = require_person(unit)
     workspace_id = workspaces.place_for(unit, workspace_id)
-    problems = check_name(name) | check_scopes(scopes) | check_limit(calls_per_minute)
-    if workspace_id != unit.tenant_id and (wide := sorted(set(scopes) - WITHIN_WORKSPACE)):
-        problems.setdefault("scopes", "only a key of the default workspace can have " + ", ".join(wide))
+    problems = check_name(name) | _check_scopes(unit, scopes, workspace_id) | check_limit(calls_per_minute)
     found = check_networks(networks, problems)
-    expires_at = _expiry(unit.now(), lifetime, last_day, problems)
-    field = "lifetime" if last_day is None else "last_day"
-    problems = check_expiry(unit, expires_at, field=field) | problems
+    expires_at = _expiry(unit, lifetime, last_day, problems)
     if problems:
         raise Invalid("The key was not issued.", fields=problems)
     require_held(unit, scopes)
@@ -77,18 +73,32 @@ def issue_key(
     return IssuedKey(key, secret)
 
 
-def _expiry(
-    now: datetime, lifetime: timedelta | None, last_day: date | None, problems: dict[str, str]
-) -> datetime | None:
-    if last_day is None:
-        if lifetime is not None and lifetime <= timedelta(0):
-            problems["lifetime"] = "must lie in the future"
-        return None if lifetime is None else now + lifetime
+def _check_scopes(unit: Unit, scopes: Sequence[str], workspace_id: UUID) -> dict[str, str]:
+    if problems := check_scopes(scopes):
+        return problems
+    if workspace_id != unit.tenant_id and (wide := sorted(set(scopes) - WITHIN_WORKSPACE)):
+        return {"scopes": "only a key of the default workspace can have " + ", ".join(wide)}
+    return {}
+
+
+def _expiry(unit: Unit, lifetime: timedelta | None, last_day: date | None, problems: dict[str, str]) -> datetime | None:
+    """Return when the key ends; what is wrong with that, the tenant's ceiling included, is added to `problems`."""
+    field, now = "lifetime" if last_day is None else "last_day", unit.now()
     try:
-        return end_of(last_day, now)
+        expires_at = _end(lifetime, last_day, now)
     except ValueError as error:
-        problems["last_day"] = str(error)
+        problems[field] = str(error)
         return None
+    problems |= check_expiry(unit, expires_at, field=field)
+    return expires_at
+
+
+def _end(lifetime: timedelta | None, last_day: date | None, now: datetime) -> datetime | None:
+    if last_day is not None:
+        return end_of(last_day, now)
+    if lifetime is not None and lifetime <= timedelta(0):
+        raise ValueError("must lie in the future")
+    return None if lifetime is None else now + lifetime
 
 
 def _given(key: ApiKey) -> dict[str, object]:
