@@ -168,11 +168,11 @@ def member_ids(unit: Unit, group_id: UUID) -> frozenset[UUID]:
 def _check(unit: Unit, described: DescribedGroup, group: ProvisionedGroup | None) -> None:
     for name, text in (("displayName", described.display_name), ("externalId", described.external_id or "")):
         if len(text) > LONGEST or not text.isprintable():
-            raise _invalid(f"{name} has at most {LONGEST} characters, on one line.")
+            raise Invalid(f"{name} has at most {LONGEST} characters, on one line.")
     if not described.display_name.strip():
-        raise _invalid("displayName must not be empty.")
+        raise Invalid("displayName must not be empty.")
     if len(described.members) > MOST_MEMBERS:
-        raise _invalid(f"A group has at most {MOST_MEMBERS:,} members.")
+        raise Invalid(f"A group has at most {MOST_MEMBERS:,} members.")
     statement = select(ProvisionedGroup.id).where(ProvisionedGroup.display_name == described.display_name)
     other = unit.session.scalar(statement)
     if other is not None and (group is None or other != group.id):
@@ -186,7 +186,7 @@ def _set_members(unit: Unit, group: ProvisionedGroup, wanted: frozenset[UUID]) -
         return
     names = _names(unit, added | gone)
     if unknown := added - names.keys():
-        raise _invalid(f"There is no user {min(unknown)} to be a member.")
+        raise Invalid(f"There is no user {min(unknown)} to be a member.")
     unit.session.add_all(ProvisionedGroupMember(group_id=group.id, person_id=one) for one in sorted(added))
     if gone:
         unit.session.execute(
@@ -212,7 +212,3 @@ def _some(names: dict[UUID, str], ids: frozenset[UUID]) -> list[str]:
     listed = sorted(names.get(one, str(one)) for one in ids)
     more = len(listed) - MOST_LISTED
     return listed[:MOST_LISTED] + ([f"and {more} more"] if more > 0 else [])
-
-
-def _invalid(detail: str) -> Invalid:
-    return Invalid(detail, extra={"scimType": "invalidValue"})

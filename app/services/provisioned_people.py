@@ -80,7 +80,7 @@ def address_of(described: Described) -> str:
             return normal_email(text)
         except ValueError:
             continue
-    raise Invalid("A person needs an e-mail address, in emails or as userName.", extra={"scimType": "invalidValue"})
+    raise Invalid("A person needs an e-mail address, in emails or as userName.")
 
 
 def provision(unit: Unit, described: Described) -> ProvisionedPerson:
@@ -217,17 +217,17 @@ def _checked(unit: Unit, described: Described) -> str:
         text = getattr(described, name)
         longest = LONGEST.get(name, 200)
         if text is not None and (len(text) > longest or not text.isprintable()):
-            raise _invalid(f"{name} has at most {longest} characters, on one line.")
+            raise Invalid(f"{name} has at most {longest} characters, on one line.")
     if not described.user_name.strip():
-        raise _invalid("userName must not be empty.")
+        raise Invalid("userName must not be empty.")
     if len(described.emails) > MOST_EMAILS:
-        raise _invalid(f"A person has at most {MOST_EMAILS} e-mail addresses.")
+        raise Invalid(f"A person has at most {MOST_EMAILS} e-mail addresses.")
     for text in (part for each in described.emails for part in (each.value, each.type, each.display)):
         if text is not None and (len(text) > 320 or not text.isprintable()):
-            raise _invalid("An e-mail address has at most 320 characters, on one line.")
+            raise Invalid("An e-mail address has at most 320 characters, on one line.")
     address = address_of(described)
     if not in_proven_domain(unit, address):
-        raise _invalid(f"{address} is outside of the e-mail domains that this tenant has proven.")
+        raise Invalid(f"{address} is outside of the e-mail domains that this tenant has proven.")
     return address
 
 
@@ -288,10 +288,6 @@ def _end(unit: Unit, person: ProvisionedPerson, member: Membership) -> None:
     if person.id not in mapped_roles(unit, [person.id]):
         person.base_role = member.role
     memberships.end_membership(unit, person.user_id, reason="switched off by the identity provider")
-
-
-def _invalid(detail: str) -> Invalid:
-    return Invalid(detail, extra={"scimType": "invalidValue"})
 
 
 def _taken(detail: str) -> Conflict:

@@ -86,7 +86,7 @@ def _described(given: Group) -> DescribedGroup:
     for member in given.members or ():
         found = parse_id(member.value or "")
         if found is None:
-            raise Invalid("A member is named by the id of a user.", extra={"scimType": "invalidValue"})
+            raise Invalid("A member is named by the id of a user.")
         members.append(found)
     return DescribedGroup(given.display_name or "", given.external_id, frozenset(members))
 
