@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from flask import Response, request
-from scim2_models import Context, ListResponse, Meta, PatchOp, Reference
+from scim2_models import Context, Meta, PatchOp, Reference
 
+from app.api.scim.answers import tell, tell_list
 from app.api.scim.queries import leaves_out, parameters, wanted
-from app.api.scim.routing import answer, body, location_of, nothing, require_version, scim_resource, unchanged
+from app.api.scim.routing import body, location_of, nothing, require_version, scim_resource, unchanged
 from app.api.scim.schemas import Group, MemberOfGroup
 from app.core.errors import Invalid
 from app.core.ids import parse_id
@@ -25,10 +26,7 @@ def list_groups(unit: Unit) -> Response:
     asked = wanted(Group, GROUPS)
     groups, count = provisioned_groups.list_groups(unit, asked.condition, skip=asked.skip, most=asked.count)
     shown = _shown(unit, groups, members=not leaves_out(asked.parameters, "members"))
-    listed = ListResponse[Group](
-        total_results=count, start_index=asked.skip + 1, items_per_page=len(shown), resources=shown
-    )
-    return answer(listed.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=asked.parameters))
+    return tell_list(Group, shown, asked, count)
 
 
 @scim_resource("POST", "/Groups", Permission.PEOPLE_WRITE)
@@ -122,7 +120,4 @@ def _tag(group: ProvisionedGroup) -> str:
 def _told(unit: Unit, group: ProvisionedGroup, context: Context, status: int = 200) -> Response:
     chosen = parameters(Group)
     shown = _shown(unit, [group], members=not leaves_out(chosen, "members"))[0]
-    response = answer(shown.model_dump(scim_ctx=context, response_parameters=chosen), status, version=_tag(group))
-    if status == 201:
-        response.headers["Location"] = location_of("Groups", group.id)
-    return response
+    return tell(shown, chosen, context, status)

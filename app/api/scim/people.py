@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from flask import Response
-from scim2_models import Context, ListResponse, Meta, PatchOp, Reference
+from scim2_models import Context, Meta, PatchOp, Reference
 
+from app.api.scim.answers import tell, tell_list
 from app.api.scim.queries import leaves_out, parameters, wanted
-from app.api.scim.routing import answer, body, location_of, nothing, require_version, scim_resource, unchanged
+from app.api.scim.routing import body, location_of, nothing, require_version, scim_resource, unchanged
 from app.api.scim.schemas import Email as EmailOfUser
 from app.api.scim.schemas import GroupOfUser, Name, User
 from app.core.permissions import Permission
@@ -24,10 +25,7 @@ def list_users(unit: Unit) -> Response:
     asked = wanted(User, PEOPLE)
     people, count = provisioned_people.list_people(unit, asked.condition, skip=asked.skip, most=asked.count)
     shown = _shown(unit, people, groups=not leaves_out(asked.parameters, "groups"))
-    listed = ListResponse[User](
-        total_results=count, start_index=asked.skip + 1, items_per_page=len(shown), resources=shown
-    )
-    return answer(listed.model_dump(scim_ctx=Context.RESOURCE_QUERY_RESPONSE, response_parameters=asked.parameters))
+    return tell_list(User, shown, asked, count)
 
 
 @scim_resource("POST", "/Users", Permission.PEOPLE_WRITE)
@@ -134,9 +132,6 @@ def _tag(person: ProvisionedPerson, active: bool) -> str:
 
 
 def _told(unit: Unit, person: ProvisionedPerson, context: Context, status: int = 200) -> Response:
-    shown = _shown(unit, [person])[0]
-    told = shown.model_dump(scim_ctx=context, response_parameters=parameters(User))
-    response = answer(told, status, version=shown.meta.version if shown.meta else None)
-    if status == 201:
-        response.headers["Location"] = location_of("Users", person.id)
-    return response
+    chosen = parameters(User)
+    shown = _shown(unit, [person], groups=not leaves_out(chosen, "groups"))[0]
+    return tell(shown, chosen, context, status)
