@@ -152,6 +152,11 @@ class UnsealedLog(NamedTuple):
     home: str
 
 
+def one_row(session: Session, call: str, **values: object) -> "Row[Any] | None":
+    """Return the row that a call tells, if there is one."""
+    return session.execute(text(call), values).one_or_none()
+
+
 def slug_taken(session: Session, slug: str) -> bool:
     """Tell whether any tenant has this slug."""
     return bool(session.execute(text("SELECT auth.slug_taken(:slug)"), {"slug": slug}).scalar_one())
@@ -236,14 +241,14 @@ def session_tenants(session: Session, token_hash: bytes) -> list[TenantChoice]:
 
 def begin_session(session: Session, token_hash: bytes, slug: str | None) -> Visitor | None:
     """Return who is signed in, and set the tenant that `slug` names if the person is a member of it."""
-    row = session.execute(
-        text("SELECT * FROM auth.begin_session(:hash, :slug)"), {"hash": token_hash, "slug": slug}
-    ).one_or_none()
-    return None if row is None else visitor_of(row)
+    return find_visitor(session, "SELECT * FROM auth.begin_session(:hash, :slug)", hash=token_hash, slug=slug)
 
 
-def visitor_of(row: "Row[Any]") -> Visitor:
-    """Return the visitor of a row that begin_session, or a function with the same columns, has told."""
+def find_visitor(session: Session, call: str, **values: object) -> Visitor | None:
+    """Return the visitor whom begin_session, or a function with the same columns, tells of."""
+    row = one_row(session, call, **values)
+    if row is None:
+        return None
     return Visitor(
         row.session_id,
         row.user_id,
@@ -264,7 +269,7 @@ def begin_api_key(session: Session, hashes: list[bytes]) -> KeyHolder | None:
 
     `hashes` are one secret's, under each pepper in use.
     """
-    row = session.execute(text("SELECT * FROM auth.begin_api_key(:hashes)"), {"hashes": hashes}).one_or_none()
+    row = one_row(session, "SELECT * FROM auth.begin_api_key(:hashes)", hashes=hashes)
     if row is None:
         return None
     return KeyHolder(
@@ -297,7 +302,7 @@ def _account(row: Row[Any]) -> KeyAccount | None:
 
 def begin_scim(session: Session, hashes: list[bytes]) -> ScimHolder | None:
     """Return the SCIM token that has one of `hashes`, and set its tenant if it is in force: one round trip."""
-    row = session.execute(text("SELECT * FROM auth.begin_scim(:hashes)"), {"hashes": hashes}).one_or_none()
+    row = one_row(session, "SELECT * FROM auth.begin_scim(:hashes)", hashes=hashes)
     return None if row is None else ScimHolder(row.token_id, row.hint, row.revoked, _tenant(row))
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.db.directory import one_row
+
 
 @dataclass(frozen=True, slots=True)
 class Factors:
@@ -97,7 +99,7 @@ def try_sign_in(session: Session, token_hash: bytes, most: int) -> Waiting | Non
 
 
 def _waiting(session: Session, call: str, token_hash: bytes, most: int) -> Waiting | None:
-    row = session.execute(text(call), {"hash": token_hash, "most": most}).one_or_none()
+    row = one_row(session, call, hash=token_hash, most=most)
     return None if row is None else Waiting(row.user_id, row.email, tuple(row.methods))
 
 

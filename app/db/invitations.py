@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from app.db.directory import one_row
+
 
 @dataclass(frozen=True, slots=True)
 class Invited:
@@ -46,18 +48,17 @@ def request_tenant_mail(session: Session, mail_id: UUID, kind: str, recipient: s
 
 def peek_invitation(session: Session, token_hash: bytes) -> Invited | None:
     """Return the invitation of a token in force; nothing is changed."""
-    row = session.execute(text("SELECT * FROM auth.peek_invitation(:hash)"), {"hash": token_hash}).one_or_none()
+    row = one_row(session, "SELECT * FROM auth.peek_invitation(:hash)", hash=token_hash)
     return None if row is None else Invited(**row._mapping)
 
 
 def issue_invitation(session: Session, mail_id: UUID, token_hash: bytes) -> InvitationWords | None:
     """Keep the hash of the token that this mail is about to carry; None where the mail is not wanted any more."""
-    call = text("SELECT * FROM auth.issue_invitation(:mail, :hash)")
-    row = session.execute(call, {"mail": mail_id, "hash": token_hash}).one_or_none()
+    row = one_row(session, "SELECT * FROM auth.issue_invitation(:mail, :hash)", mail=mail_id, hash=token_hash)
     return None if row is None else InvitationWords(**row._mapping)
 
 
 def mail_tenant(session: Session, mail_id: UUID) -> tuple[str, str] | None:
     """Return slug and name of the tenant that asked for a mail; None where it is closed. The worker's."""
-    row = session.execute(text("SELECT slug, name FROM auth.mail_tenant(:mail)"), {"mail": mail_id}).one_or_none()
+    row = one_row(session, "SELECT slug, name FROM auth.mail_tenant(:mail)", mail=mail_id)
     return None if row is None else (row.slug, row.name)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
+from app.db.directory import one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def passkeys_of(session: Session, user_id: UUID) -> list[Passkey]:
 
 def find_passkey(session: Session, credential_id: bytes) -> KnownPasskey | None:
     """Return the passkey of this id, whoever owns it."""
-    row = session.execute(text("SELECT * FROM auth.find_passkey(:id)"), {"id": credential_id}).one_or_none()
+    row = one_row(session, "SELECT * FROM auth.find_passkey(:id)", id=credential_id)
     return None if row is None else KnownPasskey(**row._mapping)
 
 

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from app.core.ids import new_id
+from app.db.directory import one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,6 @@ class DueMail:
     attempt: int
 
 
-def _one(session: Session, call: str, **values: object) -> "Row[tuple[object, ...]] | None":
-    return session.execute(text(call), values).one_or_none()
-
-
 def request_mail(session: Session, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
     """Ask for a mail after the commit; False where the recipient or the client has had as many as they may."""
     call = text("SELECT auth.request_mail(:id, :kind, :to, :user, :client)")
@@ -92,14 +89,14 @@ def peek_token(session: Session, token_hash: bytes, purpose: str) -> str | None:
 
 def redeem_verification(session: Session, token_hash: bytes) -> UUID | None:
     """Mark the address as its person's. None where the token is not in force."""
-    row = _one(session, "SELECT user_id FROM auth.redeem_verification(:hash)", hash=token_hash)
+    row = one_row(session, "SELECT user_id FROM auth.redeem_verification(:hash)", hash=token_hash)
     return None if row is None else row.user_id
 
 
 def redeem_reset(session: Session, token_hash: bytes, password_hash: str) -> tuple[UUID, str] | None:
     """Set the password, and end all sessions and tokens of the person. None where the token is not in force."""
     call = "SELECT user_id, email FROM auth.redeem_reset(:hash, :password)"
-    row = _one(session, call, hash=token_hash, password=password_hash)
+    row = one_row(session, call, hash=token_hash, password=password_hash)
     return None if row is None else (row.user_id, row.email)
 
 
@@ -111,13 +108,13 @@ def redeem_unlock(session: Session, token_hash: bytes) -> UUID | None:
 
 def redeem_email_change(session: Session, token_hash: bytes, purpose: str) -> Confirmed | None:
     """Confirm one side of a change of address. None where the token or the change is not in force."""
-    row = _one(session, "SELECT * FROM auth.redeem_email_change(:hash, :purpose)", hash=token_hash, purpose=purpose)
+    row = one_row(session, "SELECT * FROM auth.redeem_email_change(:hash, :purpose)", hash=token_hash, purpose=purpose)
     return None if row is None else Confirmed(row.user_id, row.old_email, row.new_email, row.done)
 
 
 def account_of(session: Session, token_hash: bytes) -> Account | None:
     """Return the account of whoever holds the session."""
-    row = _one(session, "SELECT * FROM auth.account_of(:hash)", hash=token_hash)
+    row = one_row(session, "SELECT * FROM auth.account_of(:hash)", hash=token_hash)
     return None if row is None else Account(**row._mapping)
 
 
@@ -221,13 +218,13 @@ def sweep_accounts(session: Session) -> None:
 
 def find_person(session: Session, email: str) -> tuple[UUID, str, str | None] | None:
     """Return id, name and the address that is being changed to of whoever has this one. The worker's."""
-    row = _one(session, "SELECT user_id, name, new_email FROM auth.find_person(:email)", email=email)
+    row = one_row(session, "SELECT user_id, name, new_email FROM auth.find_person(:email)", email=email)
     return None if row is None else (row.user_id, row.name, row.new_email)
 
 
 def person_changing(session: Session, user_id: UUID, email: str) -> tuple[str, str] | None:
     """Return name and present address of a person who is changing to `email`. The worker's."""
-    row = _one(session, "SELECT name, old_email FROM auth.person_changing(:user, :email)", user=user_id, email=email)
+    row = one_row(session, "SELECT name, old_email FROM auth.person_changing(:user, :email)", user=user_id, email=email)
     return None if row is None else (row.name, row.old_email)
 
 

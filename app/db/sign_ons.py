@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
+
+from app.db.directory import one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,9 @@ class KeptToken:
     sealed: bytes
 
 
-def _one(session: Session, call: str, **values: object) -> "Row[tuple[object, ...]] | None":
-    return session.execute(text(call), values).one_or_none()
-
-
 def find_connection(session: Session, connection_id: UUID) -> ConnectionView | None:
     """Return whose connection this is, whatever its status; None where its tenant is closed."""
-    row = _one(session, "SELECT * FROM auth.find_connection(:id)", id=connection_id)
+    row = one_row(session, "SELECT * FROM auth.find_connection(:id)", id=connection_id)
     return None if row is None else ConnectionView(**row._mapping)
 
 
@@ -108,19 +106,19 @@ def begin_flow(
 def take_flow(session: Session, state_hash: bytes, browser_hash: bytes, connection_id: UUID | None) -> Flow | None:
     """Return the sign-in that this browser began with this connection, once."""
     call = "SELECT * FROM auth.take_sso(:hash, :browser, :connection)"
-    row = _one(session, call, hash=state_hash, browser=browser_hash, connection=connection_id)
+    row = one_row(session, call, hash=state_hash, browser=browser_hash, connection=connection_id)
     return None if row is None else Flow(**row._mapping)
 
 
 def find_identity(session: Session, issuer: str, subject: str) -> Known | None:
     """Return the one account that a provider's subject is linked to."""
-    row = _one(session, "SELECT * FROM auth.find_identity(:issuer, :subject)", issuer=issuer, subject=subject)
+    row = one_row(session, "SELECT * FROM auth.find_identity(:issuer, :subject)", issuer=issuer, subject=subject)
     return None if row is None else Known(**row._mapping)
 
 
 def find_account(session: Session, email: str) -> Known | None:
     """Return whose address this is. Only for what a provider vouched for: it tells who has an account."""
-    row = _one(session, "SELECT * FROM auth.find_account(:email)", email=email)
+    row = one_row(session, "SELECT * FROM auth.find_account(:email)", email=email)
     return None if row is None else Known(**row._mapping)
 
 
@@ -143,7 +141,7 @@ def begin_link(session: Session, link_hash: bytes, browser_hash: bytes, link: Pe
 
 def pending_link(session: Session, link_hash: bytes, browser_hash: bytes) -> PendingLink | None:
     """Return a link that waits for a password, to the browser that it began in."""
-    row = _one(session, "SELECT * FROM auth.sso_link(:hash, :browser)", hash=link_hash, browser=browser_hash)
+    row = one_row(session, "SELECT * FROM auth.sso_link(:hash, :browser)", hash=link_hash, browser=browser_hash)
     return None if row is None else PendingLink(**row._mapping)
 
 
@@ -160,7 +158,7 @@ def keep_token(session: Session, token_hash: bytes, connection_id: UUID, tenant_
 
 def kept_token(session: Session, token_hash: bytes) -> KeptToken | None:
     """Return, sealed, where a session signs out of its provider."""
-    row = _one(session, "SELECT * FROM auth.sso_session(:hash)", hash=token_hash)
+    row = one_row(session, "SELECT * FROM auth.sso_session(:hash)", hash=token_hash)
     return None if row is None else KeptToken(**row._mapping)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.db.directory import Visitor, visitor_of
+from app.db.directory import Visitor, find_visitor, one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def begin_family(
 
 def spend_refresh_token(session: Session, token_hash: bytes, next_hash: bytes, lasts: timedelta) -> Spent | None:
     """Put the next token in the place of one in force. None where there is none such."""
-    call = text("SELECT * FROM auth.spend_refresh_token(:hash, :next, :lasts)")
-    row = session.execute(call, {"hash": token_hash, "next": next_hash, "lasts": lasts}).one_or_none()
+    call = "SELECT * FROM auth.spend_refresh_token(:hash, :next, :lasts)"
+    row = one_row(session, call, hash=token_hash, next=next_hash, lasts=lasts)
     return None if row is None else Spent(**row._mapping)
 
 
@@ -95,10 +95,8 @@ def end_family(session: Session, token_hash: bytes) -> UUID | None:
 
 def begin_token(session: Session, kid: str, session_id: UUID, user_id: UUID, tenant_id: UUID) -> Visitor | None:
     """Return who holds a token signed by `kid`, and set its tenant if the person is a member of it: one round trip."""
-    call = text("SELECT * FROM auth.begin_token(:kid, :id, :user, :tenant)")
-    values = {"kid": kid, "id": session_id, "user": user_id, "tenant": tenant_id}
-    row = session.execute(call, values).one_or_none()
-    return None if row is None else visitor_of(row)
+    call = "SELECT * FROM auth.begin_token(:kid, :id, :user, :tenant)"
+    return find_visitor(session, call, kid=kid, id=session_id, user=user_id, tenant=tenant_id)
 
 
 def hold_slug(session: Session, slug: str) -> None:
