@@ -101,6 +101,11 @@ class Directory:
         assert answer.status_code == 201, answer.text
         return dict(answer.json or {})
 
+    def create_owner(self) -> dict[str, Any]:
+        """Provision the tenant's owner."""
+        email = self.made.email
+        return self.create("owner", userName=email, emails=[{"value": email, "primary": True}])
+
     def group(self, name: str, *members: str) -> dict[str, Any]:
         """Create a group with members by id; return what was told."""
         told = {"schemas": [GROUP], "displayName": name, "members": [{"value": one} for one in members]}

@@ -3,11 +3,14 @@
 import secrets
 from uuid import UUID
 
+from sqlalchemy import select
+
 from app.core import crypto
 from app.core.ids import new_id
 from app.core.permissions import Permission, Role, permissions_of
 from app.db import directory
 from app.db.units import Home
+from app.models.accounts import AccountAuditEvent, Membership
 from app.services import extras, invitations, memberships
 from app.tenancy.actors import Actor, ActorKind
 from tests.peers.tenants import Made
@@ -55,3 +58,37 @@ def stock_people(made: Made) -> dict[str, UUID]:
         invited = invitations.invite(unit, f"i-{secrets.token_hex(5)}@example.com", Role.VIEWER)
         unit.commit()
     return {"user_id": user_of(viewer), "extra_id": extra.id, "invitation_id": invited.id}
+
+
+def roles(made: Made) -> dict[str, str]:
+    """The role of each member by address."""
+    with made.unit(Home.ACCOUNT) as unit:
+        return {row.email: row.role for row in unit.session.scalars(select(Membership))}
+
+
+def trail(made: Made) -> list[tuple[str, dict[str, object] | None, dict[str, object] | None]]:
+    """The account's audit rows, oldest first."""
+    with made.unit(Home.ACCOUNT) as unit:
+        rows = unit.session.scalars(select(AccountAuditEvent).order_by(AccountAuditEvent.id))
+        return [(row.action, row.before, row.after) for row in rows]
+
+
+def change(made: Made, by: Made, whom: Made, role: Role) -> None:
+    """Give a member another role, by whoever acts."""
+    with made.unit(Home.ACCOUNT, by.actor) as unit:
+        memberships.change_role(unit, user_of(whom), role)
+        unit.commit()
+
+
+def end(made: Made, by: Made, whom: Made, reason: str = "left the company") -> memberships.Ending:
+    """End a membership, by whoever acts."""
+    with made.unit(Home.ACCOUNT, by.actor) as unit:
+        ending = memberships.end_membership(unit, user_of(whom), reason=reason)
+        unit.commit()
+        return ending
+
+
+def member(made: Made, address: str) -> Membership | None:
+    """Return the membership of an address in a tenant."""
+    with made.unit(Home.ACCOUNT) as unit:
+        return unit.session.scalar(select(Membership).where(Membership.email == address))

@@ -11,18 +11,28 @@ from werkzeug.test import TestResponse
 
 from app.api.routing import Operation
 from app.core.crypto import decode_key
+from app.core.errors import Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import KEY_SCOPES, WITHIN_WORKSPACE
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.scanners.probes import Artefact, Fault
-from app.services import admissions, api_keys, assets, scans, service_accounts, workspaces
+from app.services import (
+    admissions,
+    api_keys,
+    assets,
+    entrances,
+    key_rotations,
+    scans,
+    service_accounts,
+    workspaces,
+)
 from app.services.findings import findings_of_scan
 from app.services.usage import list_calls
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from tests.peers.members import stock_people
-from tests.peers.tenants import Made
+from tests.peers.tenants import ORIGIN, Made
 
 FAULT = Fault("csp-missing", "No policy", "medium", "no header", "Send one.", "header content-security-policy", 693)
 
@@ -138,3 +148,21 @@ def stock(made: Made, worker_units: Units, workspace_id: UUID | None = None) -> 
     people = stock_people(made)
     ids |= {"user_id": people["user_id"], "invitation_id": people["invitation_id"]}
     return Stock({**ids, "workspace_id": workspace_id or make_workspace(made, f"Aside {scan.id}")})
+
+
+def opens(units: Units, secret: str) -> bool:
+    """Tell whether a secret lets its program in."""
+    with units.identify() as door:
+        try:
+            entrances.by_key(door, entrances.find_key(door, secret, peppers=settings().peppers, origin=ORIGIN))
+        except Unauthenticated:
+            return False
+    return True
+
+
+def rotate(made: Made, key_id: UUID, **given: timedelta) -> str:
+    """Rotate a key of the tenant; return the new secret."""
+    with made.unit(Home.ACCOUNT) as unit:
+        issued = key_rotations.rotate_key(unit, key_id, pepper=settings().peppers[0], **given)
+        unit.commit()
+    return issued.secret

@@ -1,6 +1,5 @@
 """Signing up and in: what is told to whom, and how failures are counted."""
 
-import random
 import statistics
 import time
 
@@ -15,24 +14,7 @@ from app.services import accounts, confirmations, mails
 from app.services.accounts import AddressInUse, Origin, Signup
 from app.services.passwords import password_problem
 from tests.peers.letters import Letters, text_of
-from tests.peers.tenants import Made
-
-
-def somewhere() -> Origin:
-    """An address that nobody used before, since mail is capped per address."""
-    return Origin(f"198.51.{random.randrange(256)}.{random.randrange(256)}", "tests", "request-1")
-
-
-def attempt(units: Units, email: str, password: str) -> type[Exception] | None:
-    """Sign in as the page does; return what was refused."""
-    with units.identify() as door:
-        try:
-            accounts.sign_in(door, email, password, origin=somewhere())
-        except (Unauthenticated, TooManyRequests) as error:
-            door.commit()
-            return type(error)
-        door.commit()
-    return None
+from tests.peers.tenants import Made, attempt, somewhere
 
 
 def sign_up(units: Units, email: str, slug: str, name: str = "Nina") -> None:

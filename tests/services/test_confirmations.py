@@ -10,9 +10,8 @@ from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, Membership
 from app.services import accounts, confirmations, entrances, profiles
 from tests.peers.letters import Letters
-from tests.peers.tenants import Made, make_tenant
+from tests.peers.tenants import Made, attempt, make_tenant, somewhere
 from tests.plugins.servers import Database
-from tests.services.test_accounts import attempt, somewhere
 
 NEW = "another sentence nobody guesses"
 

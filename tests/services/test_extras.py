@@ -12,10 +12,9 @@ from app.db.units import Home, Units
 from app.models.accounts import ExtraPermission
 from app.services import accounts, entrances, explanations, extras
 from app.services.explanations import Explained
-from tests.peers.members import make_member, user_of
+from tests.peers.members import end, make_member, trail, user_of
 from tests.peers.tenants import ORIGIN, Made
 from tests.plugins.servers import Database
-from tests.services.test_memberships import end, trail
 
 AUDIT = Permission.AUDIT_READ
 

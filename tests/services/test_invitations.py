@@ -16,10 +16,9 @@ from app.services.acceptances import Newcomer, WrongAccount
 from app.services.invitations import AlreadyInvited
 from app.services.memberships import AlreadyMember
 from tests.peers.letters import Letters, text_of
-from tests.peers.members import make_member, make_person, user_of
+from tests.peers.members import change, end, make_member, make_person, roles, trail, user_of
 from tests.peers.tenants import ORIGIN, Made
 from tests.plugins.servers import Database
-from tests.services.test_memberships import change, end, roles, trail
 
 NEWCOMER = Newcomer("Nell New", "a lighthouse keeps its own hours")
 

@@ -10,9 +10,8 @@ from app.db.units import Home, Units
 from app.services import api_keys, audit, key_ceilings
 from app.services.key_ceilings import Ceiling
 from app.tenancy.actors import ActorKind
-from tests.peers.programs import issue, make_account
+from tests.peers.programs import issue, make_account, rotate
 from tests.peers.tenants import Made, make_tenant
-from tests.services.test_key_rotations import rotate
 
 SCOPE = "tenant:scans:read"
 

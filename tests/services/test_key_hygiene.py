@@ -15,9 +15,8 @@ from app.db.key_uses import KeyUse
 from app.db.units import Home, Units
 from app.services import api_keys, key_ceilings, key_hygiene, key_secrets
 from app.services.key_hygiene import Trait
-from tests.peers.programs import issue
+from tests.peers.programs import issue, opens, rotate
 from tests.peers.tenants import Made, make_tenant
-from tests.services.test_key_rotations import opens, rotate
 
 READ, WRITE = "tenant:scans:read", "tenant:scans:write"
 MONTH = timedelta(days=30)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 
@@ -13,28 +12,10 @@ from app.db.units import Home, Units
 from app.services import api_keys, audit, entrances, key_rotations, key_secrets
 from app.services.key_rotations import is_overlapping
 from app.tenancy.actors import ActorKind
-from tests.peers.programs import issue
-from tests.peers.tenants import ORIGIN, Made, make_tenant
+from tests.peers.programs import issue, opens, rotate
+from tests.peers.tenants import ORIGIN, make_tenant
 
 SCOPE = "tenant:scans:read"
-
-
-def opens(units: Units, secret: str) -> bool:
-    """Tell whether a secret lets its program in."""
-    with units.identify() as door:
-        try:
-            entrances.by_key(door, entrances.find_key(door, secret, peppers=settings().peppers, origin=ORIGIN))
-        except Unauthenticated:
-            return False
-    return True
-
-
-def rotate(made: Made, key_id: UUID, **given: timedelta) -> str:
-    """Rotate a key of the tenant; return the new secret."""
-    with made.unit(Home.ACCOUNT) as unit:
-        issued = key_rotations.rotate_key(unit, key_id, pepper=settings().peppers[0], **given)
-        unit.commit()
-    return issued.secret
 
 
 def test_both_secrets_work_during_the_overlap(units: Units) -> None:

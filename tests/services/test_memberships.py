@@ -6,46 +6,19 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from sqlalchemy import select
 
 from app.core.errors import NotFound, PermissionDenied, Unauthenticated
 from app.core.permissions import GRANTS, Permission, Role
 from app.core.settings import settings
 from app.db.units import Home, Units
-from app.models.accounts import AccountAuditEvent, ApiKey, Membership
+from app.models.accounts import ApiKey
 from app.services import accounts, entrances, memberships
 from app.services.memberships import AlreadyMember, LastOwner
 from app.tenancy.actors import ActorKind, system_actor
-from tests.peers.members import make_member, make_person, user_of
+from tests.peers.members import change, end, make_member, make_person, roles, trail, user_of
 from tests.peers.programs import issue
 from tests.peers.tenants import ORIGIN, Made
 from tests.plugins.servers import Database
-
-
-def roles(made: Made) -> dict[str, str]:
-    """The role of each member by address."""
-    with made.unit(Home.ACCOUNT) as unit:
-        return {row.email: row.role for row in unit.session.scalars(select(Membership))}
-
-
-def trail(made: Made) -> list[tuple[str, dict[str, object] | None, dict[str, object] | None]]:
-    """The account's audit rows, oldest first."""
-    with made.unit(Home.ACCOUNT) as unit:
-        rows = unit.session.scalars(select(AccountAuditEvent).order_by(AccountAuditEvent.id))
-        return [(row.action, row.before, row.after) for row in rows]
-
-
-def change(made: Made, by: Made, whom: Made, role: Role) -> None:
-    with made.unit(Home.ACCOUNT, by.actor) as unit:
-        memberships.change_role(unit, user_of(whom), role)
-        unit.commit()
-
-
-def end(made: Made, by: Made, whom: Made, reason: str = "left the company") -> memberships.Ending:
-    with made.unit(Home.ACCOUNT, by.actor) as unit:
-        ending = memberships.end_membership(unit, user_of(whom), reason=reason)
-        unit.commit()
-        return ending
 
 
 def visits(units: Units, made: Made) -> bool:

@@ -12,10 +12,9 @@ from app.models.accounts import OwnershipOffer
 from app.services import ownerships
 from app.tenancy.actors import ActorKind
 from tests.peers.letters import Letters, text_of
-from tests.peers.members import make_member, user_of
+from tests.peers.members import change, end, make_member, roles, trail, user_of
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
-from tests.services.test_memberships import change, end, roles, trail
 
 
 def offer(made: Made, to: Made, by: Made | None = None, *, steps_down: bool = True) -> OwnershipOffer:

@@ -12,9 +12,8 @@ from app.core.settings import settings
 from app.db.units import Home, Units
 from app.services import api_keys, audit, entrances, memberships, service_accounts
 from app.tenancy.actors import Actor, ActorKind
-from tests.peers.programs import issue, make_account
+from tests.peers.programs import issue, make_account, opens
 from tests.peers.tenants import ORIGIN, Made, make_tenant
-from tests.services.test_key_rotations import opens
 
 READ, WRITE = "tenant:scans:read", "tenant:scans:write"
 

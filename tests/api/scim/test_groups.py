@@ -10,8 +10,8 @@ from app.core.permissions import Role, permissions_of
 from app.db.units import Home
 from app.services import provisioned_groups
 from app.tenancy.actors import Actor, ActorKind
-from tests.api.scim.test_people import member, owner
 from tests.peers.directories import Directory
+from tests.peers.members import member
 
 
 def map_role(directory: Directory, group: dict[str, Any], role: str | None) -> int:
@@ -47,7 +47,7 @@ def test_the_highest_group_gives_the_role(directory: Directory) -> None:
 
 def test_a_group_makes_no_owner_and_unmakes_none(directory: Directory) -> None:
     """No group gives ownership, and an owner in a group stays an owner."""
-    told = owner(directory)
+    told = directory.create_owner()
     group = directory.group("Everybody", told["id"])
     with pytest.raises(Invalid):
         map_role(directory, group, "owner")

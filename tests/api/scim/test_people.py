@@ -13,18 +13,13 @@ from app.core.errors import PermissionDenied
 from app.core.permissions import Role
 from app.core.settings import settings
 from app.db.units import Home, Units
-from app.models.accounts import AccountAuditEvent, Membership
+from app.models.accounts import AccountAuditEvent
 from app.services import accounts, api_keys, memberships, provisioned_people
 from app.services.accounts import Origin
 from tests.peers.directories import ENTERPRISE, MEDIA, Directory
+from tests.peers.members import member
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
-
-
-def member(made: Made, address: str) -> Membership | None:
-    """Return the membership of an address in a tenant."""
-    with made.unit(Home.ACCOUNT) as unit:
-        return unit.session.scalar(select(Membership).where(Membership.email == address))
 
 
 def trail(made: Made) -> list[tuple[str, str]]:
@@ -142,15 +137,9 @@ def test_a_deleted_user_is_gone(directory: Directory) -> None:
     assert again["id"] != told["id"] and member(directory.made, directory.at("ada")) is not None
 
 
-def owner(directory: Directory) -> dict[str, Any]:
-    """Provision the tenant's owner."""
-    email = directory.made.email
-    return directory.create("owner", userName=email, emails=[{"value": email, "primary": True}])
-
-
 def test_the_last_owner_stays(directory: Directory) -> None:
     """The last owner is neither switched off nor deleted: 409 says why, and nothing changes."""
-    told = owner(directory)
+    told = directory.create_owner()
     for answer in (
         directory.patch(f"/Users/{told['id']}", {"op": "Replace", "path": "active", "value": "False"}),
         directory.ask("PUT", f"/Users/{told['id']}", {**told, "active": False}),
@@ -166,7 +155,7 @@ def test_the_last_owner_stays(directory: Directory) -> None:
 
 def test_an_owner_comes_back_as_an_administrator(directory: Directory) -> None:
     """An identity provider can switch one of two owners off, but makes nobody an owner again."""
-    told = owner(directory)
+    told = directory.create_owner()
     directory.create("second")
     second = member(directory.made, directory.at("second"))
     assert second is not None
