@@ -59,9 +59,9 @@ def replace_user(unit: Unit, scim_person_id: UUID) -> Response:
 def patch_user(unit: Unit, scim_person_id: UUID) -> Response:
     """Change parts of a person, all or none."""
     person = provisioned_people.get(unit, scim_person_id, held=True)
-    require_version(_version(unit, person))
-    patch = PatchOp[User].model_validate(body(), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
     present = _shown(unit, [person])[0]
+    require_version(_tag(person, present.active is True))
+    patch = PatchOp[User].model_validate(body(), scim_ctx=Context.RESOURCE_PATCH_REQUEST)
     if patch.patch(present):
         provisioned_people.change(unit, person, _described(present))
     return _told(unit, person, Context.RESOURCE_PATCH_RESPONSE)
