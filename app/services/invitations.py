@@ -14,12 +14,10 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied, QuotaExceeded, TooManyRequests
-from app.core.ids import new_id
 from app.core.permissions import Permission, Role, role_named
-from app.db.invitations import request_tenant_mail
 from app.db.units import Unit
 from app.models.accounts import Invitation, Membership
-from app.services import audit
+from app.services import audit, mails
 from app.services.access import require
 from app.services.accounts import normal_email
 from app.services.authorities import require_givable, require_manageable
@@ -31,11 +29,6 @@ from app.services.quotas import count_rows_of, exceeded
 LASTS = timedelta(days=7)
 MOST_AT_ONCE = 100
 HEADINGS = {"email", "e-mail", "address", "mail"}
-SHARES = {
-    "recipient": "This address has had several mails lately. Wait an hour.",
-    "tenant": "This tenant has sent 200 mails within a day. Go on tomorrow.",
-    "client": "Too many mails were asked for from your address. Wait an hour.",
-}
 
 
 class AlreadyInvited(Conflict):
@@ -94,7 +87,7 @@ def _write(unit: Unit, address: str, role: Role) -> Invitation:
         inviter_id=actor.id,
         inviter_kind=actor.kind,
         inviter_label=actor.label,
-        mail_id=_mail(unit, address),
+        mail_id=mails.request_of_tenant(unit, "invitation", address),
         created_at=now,
         sent_at=now,
         expires_at=now + LASTS,
@@ -104,14 +97,6 @@ def _write(unit: Unit, address: str, role: Role) -> Invitation:
     after = {"email": address, "role": str(role)}
     audit.record(unit, "invitation.send", "invitation", invitation.id, after=after)
     return invitation
-
-
-def _mail(unit: Unit, address: str) -> UUID:
-    mail_id = new_id()
-    share = request_tenant_mail(unit.session, mail_id, "invitation", address, unit.actor.address)
-    if share is not None:
-        raise TooManyRequests(SHARES[share])
-    return mail_id
 
 
 def invite_many(unit: Unit, text: str, role: Role) -> list[Fate]:
@@ -193,7 +178,7 @@ def resend_invitation(unit: Unit, invitation_id: UUID) -> Invitation:
     invitation = _open(unit, invitation_id)
     require_givable(unit, role_named(invitation.role))
     before_that = {"email": invitation.email, "expires_at": invitation.expires_at.isoformat(timespec="seconds")}
-    invitation.mail_id = _mail(unit, invitation.email)
+    invitation.mail_id = mails.request_of_tenant(unit, "invitation", invitation.email)
     invitation.sent_at, invitation.expires_at = unit.now(), unit.now() + LASTS
     after = {"email": invitation.email, "expires_at": invitation.expires_at.isoformat(timespec="seconds")}
     unit.session.flush()

@@ -21,10 +21,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from app.core import crypto
 from app.core.crypto import decode_key
+from app.core.errors import TooManyRequests
+from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import invitations, people
 from app.db.people import DueMail
-from app.db.units import Doorway
+from app.db.units import Doorway, Unit
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "mail"
 
@@ -55,6 +57,11 @@ KINDS: dict[str, Kind] = {
     "ownership-offer": Kind("You are offered the ownership of {tenant}"),
 }
 OF_TENANTS = frozenset({"invitation", "ownership-offer"})
+SHARES = {
+    "recipient": "This address has had several mails lately. Wait an hour.",
+    "tenant": "This tenant has sent 200 mails within a day. Go on tomorrow.",
+    "client": "Too many mails were asked for from your address. Wait an hour.",
+}
 
 
 def request(door: Doorway, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
@@ -62,6 +69,15 @@ def request(door: Doorway, kind: str, recipient: str, *, user_id: UUID | None, c
     if kind not in KINDS or any(ord(character) < 32 for character in recipient):
         raise ValueError("no such mail")
     return people.request_mail(door.session, kind, recipient, user_id=user_id, client=client)
+
+
+def request_of_tenant(unit: Unit, kind: str, recipient: str) -> UUID:
+    """Ask for a mail of the unit's tenant after the commit; return its id. Raises TooManyRequests."""
+    mail_id = new_id()
+    share = invitations.request_tenant_mail(unit.session, mail_id, kind, recipient, unit.actor.address)
+    if share is not None:
+        raise TooManyRequests(SHARES[share])
+    return mail_id
 
 
 def compose(door: Doorway, mail: DueMail, settings: Settings) -> EmailMessage | None:

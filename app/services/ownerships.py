@@ -5,15 +5,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.errors import Conflict, NotFound, PermissionDenied, TooManyRequests
-from app.core.ids import new_id
+from app.core.errors import Conflict, NotFound, PermissionDenied
 from app.core.permissions import Permission, Role
-from app.db.invitations import request_tenant_mail
 from app.db.units import Unit
 from app.models.accounts import OwnershipOffer
-from app.services import audit
+from app.services import audit, mails
 from app.services.access import may, require
-from app.services.invitations import SHARES
 from app.services.memberships import find_member, get_member, lock_memberships, own_membership, put_role
 from app.tenancy.actors import ActorKind
 
@@ -47,10 +44,7 @@ def offer_ownership(unit: Unit, taker_id: UUID, *, steps_down: bool) -> Ownershi
         if older.expires_at > now:
             raise Conflict("Another offer is open. Withdraw it first.")
         _end(unit, older, "expired")
-    mail_id = new_id()
-    share = request_tenant_mail(unit.session, mail_id, "ownership-offer", taker.email, unit.actor.address)
-    if share is not None:
-        raise TooManyRequests(SHARES[share])
+    mails.request_of_tenant(unit, "ownership-offer", taker.email)
     offer = OwnershipOffer(
         giver_id=giver.user_id,
         giver_label=giver.email,
