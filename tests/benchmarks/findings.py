@@ -128,10 +128,7 @@ def _count(outside: "psycopg.Connection[Any]") -> None:
 
 def _asks(app: Any, made: Made) -> dict[str, Callable[[], None]]:
     """Return what is measured, by name."""
-    person = Person(app, settings().base_url)
-    person.get("/login")
-    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-    person.slug = made.slug
+    person = Person(app, settings().base_url).sign_in(made)
     _key, secret = issue(made, "tenant:findings:read")
     with made.unit() as unit:
         row = (

@@ -194,10 +194,7 @@ class Side:
 
 def signed_in(app: Flask, address: str, made: Made) -> Person:
     """Return the tenant's owner at a browser."""
-    person = Person(app, address)
-    person.get("/login")
-    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-    person.slug = made.slug
+    person = Person(app, address).sign_in(made)
     assert person.get(person.at("/keys/new")).status_code == 200
     return person
 

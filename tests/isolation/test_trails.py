@@ -91,10 +91,7 @@ def stage(app: Flask, units: Units, worker_units: Units, peer: OpenIdPeer, outsi
     """A tenant on a plan with everything, its owner at a browser, a program, a directory."""
     address = settings().base_url.replace("http://", "https://")
     made = make_tenant(units, domain=f"{mark()}.example")
-    owner = Person(app, address).moved()
-    owner.email = made.email
-    owner.get("/login")
-    assert owner.post("/login", {"email": made.email, "password": made.password}).status_code == 303
+    owner = Person(app, address).moved().sign_in(made)
     owner.get(f"/t/{made.slug}/")
     directory, provisioned = directory_of(made, app.test_client(), address)
     program = Program(app.test_client(), address, made, *issue(made))

@@ -12,6 +12,7 @@ from app.core.crypto import new_token, token_hash
 from app.core.settings import settings
 from app.db import people
 from app.db.opening import open_units
+from tests.peers.tenants import Made
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 
@@ -57,6 +58,13 @@ class Person:
         answer = self.post("/signup", dict(form))
         assert answer.status_code == 202, answer.text
         return self.confirm(mailed_link(self.email)) if confirmed else self
+
+    def sign_in(self, made: Made) -> "Person":
+        """Come in by the password, as somebody who is there already."""
+        self.slug, self.email, self.password = made.slug, made.email, made.password
+        self.get("/login")
+        assert self.post("/login", {"email": made.email, "password": made.password}).status_code == 303
+        return self
 
     def confirm(self, link: str) -> "Person":
         """Follow the mailed link, and come in by the password."""

@@ -42,10 +42,7 @@ def test_a_stranger(newcomer: Callable[[], Person]) -> None:
 
 def test_a_member_who_is_no_owner(newcomer: Callable[[], Person], tenant: Made) -> None:
     """An administrator can neither delete the tenant nor restore it."""
-    admin = newcomer()
-    admin.slug = tenant.slug
-    admin.get("/login")
-    assert admin.post("/login", {"email": tenant.email, "password": tenant.password}).status_code == 303
+    admin = newcomer().sign_in(tenant)
     demote(tenant)
     assert admin.get(admin.at("/settings/deletion")).status_code == 403
     with tenant.unit(Home.ACCOUNT) as unit:

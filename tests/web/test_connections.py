@@ -38,15 +38,7 @@ def variables(variables: dict[str, str], provider: OpenIdPeer) -> dict[str, str]
 def admin(newcomer: Callable[[], Person], tenant: Made) -> Person:
     """The owner of the tenant, at a browser."""
     federations.include(tenant)
-    return signed_in(newcomer(), tenant)
-
-
-def signed_in(person: Person, made: Made) -> Person:
-    """Sign the owner of a tenant in."""
-    person.get("/login")
-    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-    person.slug, person.email = made.slug, made.email
-    return person
+    return newcomer().sign_in(tenant)
 
 
 def save(person: Person, peer: OpenIdPeer, **changes: str) -> str:
@@ -116,7 +108,7 @@ def test_a_stranger_finishes_the_set_up(
 
 def test_it_is_part_of_the_larger_plans(newcomer: Callable[[], Person], tenant: Made) -> None:
     """A plan without it says which plans have it, and takes no set-up; what is on goes on after a change of plan."""
-    owner = signed_in(newcomer(), tenant)
+    owner = newcomer().sign_in(tenant)
     page = owner.get(owner.at("/sign-in"))
     assert "Not part of your plan" in page.text and "Set up single sign-on" not in page.text
     assert owner.post(owner.at(f"{AT}/start")).status_code == 403
@@ -225,7 +217,7 @@ def test_it_is_required_by_whoever_tested_it_and_holds_at_once(
     domain = federations.domain()
     federations.connect(tenant, worker_units, provider, domain)
     known = make_tenant(tenant.units, email=f"mia@{domain}", verified=True)
-    member = signed_in(newcomer(), known)
+    member = newcomer().sign_in(known)
     with tenant.unit(Home.ACCOUNT) as unit:
         assert known.actor.id is not None
         memberships.add_member(unit, known.actor.id, known.email, "Mia", Role.VIEWER, source="invitation")

@@ -32,15 +32,7 @@ def made(units: Units) -> Made:
 @pytest.fixture
 def owner(newcomer: Callable[[], Person], made: Made) -> Person:
     """Its owner, signed in."""
-    return signed_in(newcomer(), made)
-
-
-def signed_in(person: Person, made: Made) -> Person:
-    """Sign the tenant's owner in."""
-    person.get("/login")
-    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-    person.slug = made.slug
-    return person
+    return newcomer().sign_in(made)
 
 
 def events(made: Made, action: str) -> list[AuditEvent | AccountAuditEvent]:
@@ -70,7 +62,7 @@ def test_a_session_is_in_the_log_once(owner: Person, made: Made, newcomer: Calla
     entries._known.clear()  # another process knows nothing of it
     owner.get(owner.at("/scans"))
     assert len(events(made, "session.enter")) == 1
-    other = signed_in(newcomer(), made)
+    other = newcomer().sign_in(made)
     other.get(other.at("/audit"))
     assert len(events(made, "session.enter")) == 2
     assert "session.enter" in other.get(other.at("/audit")).text

@@ -17,10 +17,7 @@ from tests.services.test_entrances import demote
 @pytest.fixture
 def owner(newcomer: Callable[[], Person], tenant: Made, worker_units: Units) -> Iterator[Person]:
     """The owner of `tenant`, while a worker signs."""
-    person = newcomer()
-    person.get("/login")
-    assert person.post("/login", {"email": tenant.email, "password": tenant.password}).status_code == 303
-    person.slug = tenant.slug
+    person = newcomer().sign_in(tenant)
     with signing(worker_units):
         yield person
 

@@ -26,10 +26,7 @@ class Staff:
 
     def at_browser(self, who: Made) -> Person:
         """Sign somebody in."""
-        person = self.newcomer()
-        person.get("/login")
-        assert person.post("/login", {"email": who.email, "password": who.password}).status_code == 303
-        person.slug = who.slug
+        person = self.newcomer().sign_in(who)
         person.get(person.at("/leave"))  # a form's token
         return person
 

@@ -32,11 +32,7 @@ STAFF = system_actor("staff sam@example.com")
 @pytest.fixture
 def owner(app: Flask, tenant: Made) -> Person:
     """The tenant's owner at a browser."""
-    person = Person(app, settings().base_url.replace("http://", "https://"))
-    person.slug, person.email, person.password = tenant.slug, tenant.email, tenant.password
-    person.get("/login")
-    assert person.post("/login", {"email": tenant.email, "password": tenant.password}).status_code == 303
-    return person
+    return Person(app, settings().base_url.replace("http://", "https://")).sign_in(tenant)
 
 
 @pytest.fixture
@@ -157,10 +153,7 @@ def test_what_is_beyond_the_plan_is_listed_with_the_way_out(
     assert "Beyond your plan" in page and "Seats: 2, and the plan allows 1" in page
     assert guest.email in page and f"/keys/{key_id}" in page and "Nightly" in page
     assert "Read-only" in owner.get(owner.at("/people")).text and "Read-only" in owner.get(owner.at("/keys")).text
-    person = Person(app, owner.base_url)
-    person.slug = tenant.slug
-    person.get("/login")
-    assert person.post("/login", {"email": guest.email, "password": guest.password}).status_code == 303
+    person = Person(app, owner.base_url).sign_in(guest)
     seen = person.get(person.at("/plan")).text
     assert "Your seat is beyond the plan" in seen and "1 read-only." in seen and "Nightly" not in seen
     refused = person.get(person.at("/keys"))

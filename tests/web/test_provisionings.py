@@ -18,11 +18,7 @@ SECRET = re.compile(r"sntl_scim_[0-9A-Za-z]{36}")
 @pytest.fixture
 def owner(newcomer: Callable[[], Person], made: Made) -> Person:
     """The owner of an enterprise tenant, at a browser."""
-    person = newcomer()
-    person.get("/login")
-    assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
-    person.slug = made.slug
-    return person
+    return newcomer().sign_in(made)
 
 
 @pytest.fixture

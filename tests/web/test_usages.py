@@ -40,10 +40,7 @@ def note(tenant: Made, *endpoints: str) -> None:
 @pytest.fixture
 def owner(app: Flask, tenant: Made) -> Person:
     """The tenant's owner at a browser, where three calls were made with a token and two scans accepted."""
-    person = Person(app, settings().base_url.replace("http://", "https://"))
-    person.slug, person.email, person.password = tenant.slug, tenant.email, tenant.password
-    person.get("/login")
-    assert person.post("/login", {"email": tenant.email, "password": tenant.password}).status_code == 303
+    person = Person(app, settings().base_url.replace("http://", "https://")).sign_in(tenant)
     note(tenant, "/api/v1/scans", "/api/v1/scans", "/api/v1/findings")
     start(tenant), start(tenant)
     return person
