@@ -1,12 +1,13 @@
 """The application with all its pages, and people at it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
 
 from app.core.settings import settings
 from app.local import assets
+from tests.peers.openid import OpenIdPeer, openid_peer
 from tests.peers.visitors import Person
 
 
@@ -27,3 +28,16 @@ def newcomer(app: Flask) -> Callable[[], Person]:
 def person(newcomer: Callable[[], Person]) -> Person:
     """The owner of a tenant of this test's own."""
     return newcomer().sign_up()
+
+
+@pytest.fixture
+def owner(newcomer: Callable[[], Person]) -> Person:
+    """Somebody who has just signed up, from an address of their own."""
+    return newcomer().moved().sign_up()
+
+
+@pytest.fixture
+def provider() -> Iterator[OpenIdPeer]:
+    """An OpenID provider."""
+    with openid_peer() as peer:
+        yield peer

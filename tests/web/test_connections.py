@@ -1,7 +1,7 @@
 """Setting up single sign-on in the browser: checked, tested, switched on, required, taken away."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from uuid import UUID
@@ -19,13 +19,6 @@ from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
 
 AT = "/sign-in/connection"
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenIdPeer]:
-    """A provider of the tenant's."""
-    with openid_peer() as peer:
-        yield peer
 
 
 @pytest.fixture

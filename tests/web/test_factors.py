@@ -2,7 +2,6 @@
 
 import html
 import re
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -20,14 +19,6 @@ from tests.plugins.servers import Database
 KEY = re.compile(r'id="totp-key"[^>]*>([A-Z2-7 ]+)<')
 SEALED = re.compile(r'name="sealed"[^>]*value="([^"]+)"')
 CODES = re.compile(r"[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}")
-
-
-@pytest.fixture
-def owner(newcomer: Callable[[], Person]) -> Person:
-    """Somebody who has just signed up, from an address of their own."""
-    made = newcomer()
-    made.client.environ_base["REMOTE_ADDR"] = f"2001:db8:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
-    return made.sign_up()
 
 
 @pytest.fixture

@@ -1,21 +1,9 @@
 """My account: the file of one's own data, and the end of the account."""
 
-import secrets
-from collections.abc import Callable
-
 import psycopg
-import pytest
 
 from tests.peers.visitors import Person
 from tests.plugins.servers import Database
-
-
-@pytest.fixture
-def owner(newcomer: Callable[[], Person]) -> Person:
-    """Somebody who has just signed up, from an address of their own."""
-    made = newcomer()
-    made.client.environ_base["REMOTE_ADDR"] = f"2001:db8:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
-    return made.sign_up()
 
 
 def leave(database: Database, person: Person) -> None:

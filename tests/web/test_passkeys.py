@@ -1,22 +1,12 @@
 """Passkeys in the browser's forms: added, used at each door, removed; and the tenant's demand for a factor."""
 
 import html
-import secrets
 from collections.abc import Callable
 
-import pytest
 from werkzeug.test import TestResponse
 
 from tests.peers.authenticators import Authenticator
 from tests.peers.visitors import Person
-
-
-@pytest.fixture
-def owner(newcomer: Callable[[], Person]) -> Person:
-    """Somebody who has just signed up, from an address of their own."""
-    made = newcomer()
-    made.client.environ_base["REMOTE_ADDR"] = f"2001:db8:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
-    return made.sign_up()
 
 
 def options(person: Person, path: str) -> str:

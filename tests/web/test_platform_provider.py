@@ -1,7 +1,7 @@
 """Signing in by a provider of the platform's own, which knows no tenant."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -11,16 +11,9 @@ from app.core.settings import Settings, settings
 from app.db.units import Units
 from tests.peers.apps import add_app
 from tests.peers.federations import onward
-from tests.peers.openid import OpenIdPeer, openid_peer
+from tests.peers.openid import OpenIdPeer
 from tests.peers.tenants import make_tenant
 from tests.peers.visitors import Person
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenIdPeer]:
-    """The platform's provider."""
-    with openid_peer() as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from html import unescape
@@ -24,19 +24,12 @@ from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 from tests.peers import federations
 from tests.peers.federations import come_in, connect, depart
-from tests.peers.openid import OpenIdPeer, openid_peer, unsigned, with_key, with_public_key_as_secret
+from tests.peers.openid import OpenIdPeer, unsigned, with_key, with_public_key_as_secret
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
 from tests.plugins.servers import Database
 
 STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com")
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenIdPeer]:
-    """A provider of the tenant's."""
-    with openid_peer() as peer:
-        yield peer
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Every page that wants a fresh proof: with an old one it does nothing and leads to the confirmation."""
 
 import re
-import secrets
 from collections.abc import Callable
 from uuid import UUID
 
@@ -37,9 +36,7 @@ PLACE = re.compile(r"<[^<>]+>")
 @pytest.fixture
 def aged(newcomer: Callable[[], Person], postgres_server: Database) -> Person:
     """The owner of a tenant whose last proof is an hour old."""
-    made = newcomer()
-    made.client.environ_base["REMOTE_ADDR"] = f"2001:db8:{secrets.token_hex(2)}::{secrets.token_hex(2)}"
-    made.sign_up()
+    made = newcomer().moved().sign_up()
     made.get(made.at("/"))
     with psycopg.connect(postgres_server.superuser, autocommit=True) as connection:
         connection.execute(
