@@ -15,6 +15,7 @@ from app.db.opening import open_units
 from tests.peers.tenants import Made
 
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+SECRET = re.compile(r'id="secret-value"[^>]*>([^<]+)<')
 
 
 class Person:
@@ -93,3 +94,13 @@ def mailed_link(email: str) -> str:
         door.commit()
     units.engines.dispose()
     return f"/verification/{token}"
+
+
+def issue_key(person: Person, **given: object) -> tuple[str, str]:
+    """Issue a key by its form; return the address of its page and the secret."""
+    person.get(person.at("/keys/new"))
+    sent = {"name": "CI", "scopes": ["tenant:scans:read"], "lifetime": "90", **given}
+    answer = person.post(person.at("/keys"), sent)
+    found, address = SECRET.search(answer.text), re.search(r'href="([^"]+)">I have copied it', answer.text)
+    assert found is not None and address is not None, answer.text
+    return address.group(1), found.group(1)

@@ -41,3 +41,16 @@ def provider() -> Iterator[OpenIdPeer]:
     """An OpenID provider."""
     with openid_peer() as peer:
         yield peer
+
+
+@pytest.fixture
+def call(app: Flask) -> Callable[..., int]:
+    """Calls the API with a secret; what was used is written at once."""
+
+    def ask(person: Person, secret: str, agent: str = "nightly/2.1") -> int:
+        headers = {"X-API-Key": secret, "User-Agent": agent}
+        answer = app.test_client().get("/api/v1/scans", base_url=person.base_url, headers=headers)
+        app.extensions["sentinel"].key_uses.flush()
+        return answer.status_code
+
+    return ask

@@ -6,11 +6,8 @@ from datetime import timedelta
 
 import psycopg
 
-from tests.peers.visitors import Person
+from tests.peers.visitors import Person, issue_key
 from tests.plugins.servers import Database
-from tests.web.test_key_rotations import call, issued
-
-__all__ = ["call"]
 
 
 def test_keys_are_looked_over_and_revoked_together(
@@ -18,7 +15,7 @@ def test_keys_are_looked_over_and_revoked_together(
 ) -> None:
     """Chosen keys are shown once more; nothing happens before the words are typed, and then all of them end."""
     assert "No key in force" in person.get(person.at("/keys/hygiene")).text
-    keys = [issued(person, name=f"Key {number}", lifetime="") for number in range(3)]
+    keys = [issue_key(person, name=f"Key {number}", lifetime="") for number in range(3)]
     page = person.get(person.at("/keys/hygiene")).text
     assert "No expiry" in page and page.count('name="key"') == 3
     ids = [address.rsplit("/", 1)[1] for address, _secret in keys[:2]]
@@ -44,7 +41,7 @@ def test_without_a_choice_one_is_led_back(person: Person) -> None:
 
 def test_the_ceiling_is_set_and_holds(person: Person) -> None:
     """After 30 days were set the form of a key offers no more, a longer one is refused, and older keys are listed."""
-    issued(person, name="Endless", lifetime="")
+    issue_key(person, name="Endless", lifetime="")
     assert "as long as its maker likes" in person.get(person.at("/keys")).text
     person.get(person.at("/keys/ceiling"))
     wrong = person.post(person.at("/keys/ceiling"), {"most_days": "0"})
@@ -69,7 +66,7 @@ def test_the_ceiling_is_set_and_holds(person: Person) -> None:
 
 def test_a_proof_that_is_old_leads_to_another(person: Person, postgres_server: Database) -> None:
     """An hour after the sign-in issuing, rotating, revoking several and the ceiling ask for a fresh proof first."""
-    address, _secret = issued(person)
+    address, _secret = issue_key(person)
     with psycopg.connect(postgres_server.superuser) as outside:
         outside.execute(
             "UPDATE auth.sessions SET confirmed_at = confirmed_at - %s WHERE user_id = "

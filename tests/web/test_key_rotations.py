@@ -1,28 +1,12 @@
 """Rotating a key on its pages: the new secret shown once, who still calls with the old one, and its end."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
-import pytest
-from flask import Flask
 
-from tests.peers.visitors import Person
+from tests.peers.visitors import SECRET, Person, issue_key
 from tests.plugins.servers import Database
-from tests.web.test_pages import issue_key
-
-SECRET = re.compile(r'id="secret-value"[^>]*>([^<]+)<')
-
-
-def issued(person: Person, **given: object) -> tuple[str, str]:
-    """Issue a key by its form; return the address of its page and the secret."""
-    person.get(person.at("/keys/new"))
-    sent = {"name": "CI", "scopes": ["tenant:scans:read"], "lifetime": "90", **given}
-    answer = person.post(person.at("/keys"), sent)
-    found, address = SECRET.search(answer.text), re.search(r'href="([^"]+)">I have copied it', answer.text)
-    assert found is not None and address is not None, answer.text
-    return address.group(1), found.group(1)
 
 
 def rotated(person: Person, address: str, overlap: str = "24") -> str:
@@ -36,22 +20,9 @@ def rotated(person: Person, address: str, overlap: str = "24") -> str:
     return found.group(1)
 
 
-@pytest.fixture
-def call(app: Flask) -> Callable[..., int]:
-    """Calls the API with a secret; what was used is written at once."""
-
-    def ask(person: Person, secret: str, agent: str = "nightly/2.1") -> int:
-        headers = {"X-API-Key": secret, "User-Agent": agent}
-        answer = app.test_client().get("/api/v1/scans", base_url=person.base_url, headers=headers)
-        app.extensions["sentinel"].key_uses.flush()
-        return answer.status_code
-
-    return ask
-
-
 def test_a_key_is_rotated_with_an_overlap(person: Person, call: Callable[..., int]) -> None:
     """The new secret is shown once; the key's page says who still calls with the old one, until it is ended by name."""
-    address, old = issued(person)
+    address, old = issue_key(person)
     new = rotated(person, address)
     page = person.get(address).text
     assert new not in page and new[:13] in page
@@ -71,7 +42,7 @@ def test_a_key_is_rotated_with_an_overlap(person: Person, call: Callable[..., in
 
 def test_the_last_use_is_shown(person: Person, call: Callable[..., int]) -> None:
     """List and page say when, from where and by which program a key was used last."""
-    address, secret = issued(person)
+    address, secret = issue_key(person)
     assert "Nobody yet" in person.get(address).text
     call(person, secret)
     assert "from 127.0.0.1" in person.get(person.at("/keys")).text
@@ -80,7 +51,7 @@ def test_the_last_use_is_shown(person: Person, call: Callable[..., int]) -> None
 
 def test_a_second_rotation_says_what_it_ends(person: Person, call: Callable[..., int]) -> None:
     """During an overlap the form warns that the older secret ends now, and how many still use it."""
-    address, first = issued(person)
+    address, first = issue_key(person)
     second = rotated(person, address)
     call(person, first)
     assert "1 caller used it since" in person.get(f"{address}/rotation").text
@@ -90,7 +61,7 @@ def test_a_second_rotation_says_what_it_ends(person: Person, call: Callable[...,
 
 def test_a_key_that_ended_is_not_rotated(person: Person) -> None:
     """The page of a revoked key offers no rotation, and its form is refused."""
-    address = issue_key(person)
+    address, _secret = issue_key(person)
     person.get(f"{address}/revocation")
     person.post(f"{address}/revocation", {"name": "CI"})
     assert "/rotation" not in person.get(address).text
@@ -102,7 +73,7 @@ def test_a_key_that_ended_is_not_rotated(person: Person) -> None:
 
 def test_a_user_agent_is_escaped(person: Person, call: Callable[..., int]) -> None:
     """What a program calls itself is text on the page."""
-    address, secret = issued(person)
+    address, secret = issue_key(person)
     call(person, secret, "<script>alert(1)</script>")
     page = person.get(address).text
     assert "&lt;script&gt;alert(1)" in page and "<script>alert" not in page
@@ -110,7 +81,7 @@ def test_a_user_agent_is_escaped(person: Person, call: Callable[..., int]) -> No
 
 def test_no_secret_is_kept(person: Person, postgres_server: Database) -> None:
     """Neither secret of a rotated key stands in any row of the database."""
-    address, old = issued(person)
+    address, old = issue_key(person)
     new = rotated(person, address)
     with psycopg.connect(postgres_server.superuser) as outside:
         names = outside.execute(

@@ -16,7 +16,6 @@ from tests.peers.members import make_member
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
 from tests.services.test_attentions import document
-from tests.web.test_people import Staff
 
 FAULT = Fault("rule", "Bad <b>thing</b>", "critical", "seen", "Mend it.", "here")
 
@@ -49,7 +48,7 @@ def test_an_empty_tenant_is_shown_its_first_steps(person: Person) -> None:
 def test_numbers_lead_to_their_rows(units: Units, newcomer: Callable[[], Person]) -> None:
     """What needs attention, what is open and each bar open lists of just as many rows."""
     made = at_work(units)
-    owner = Staff(made, newcomer).at_browser(made)
+    owner = newcomer().sign_in(made)
     text = owner.get(owner.at("/")).text
     assert "1 new critical finding" in text and "Bad <b>" not in text
     assert "1 critical, 1 low" in text  # the last bar in words
@@ -67,7 +66,7 @@ def test_numbers_lead_to_their_rows(units: Units, newcomer: Callable[[], Person]
 def test_the_scans_move_by_themselves_while_one_waits(units: Units, newcomer: Callable[[], Person]) -> None:
     """The fragment says nothing new with 304, and asks no more once nothing runs."""
     made = at_work(units)
-    owner = Staff(made, newcomer).at_browser(made)
+    owner = newcomer().sign_in(made)
     assert "data-live" in owner.get(owner.at("/")).text
     first = owner.get(owner.at("/overview/scans"))
     again = owner.get(owner.at("/overview/scans"), headers={"If-None-Match": first.headers["ETag"]})
@@ -89,8 +88,7 @@ def test_a_quota_near_its_end_is_said_to_who_can_do_something(
     with made.unit() as unit:
         quotas.consume(unit, Quota.TEXTS, 19)
         unit.commit()
-    staff = Staff(made, newcomer)
-    text = staff.at_browser(made).get(f"/t/{made.slug}/").text
+    text = newcomer().sign_in(made).get(f"/t/{made.slug}/").text
     assert "Texts checked a month: 95 % used" in text and linked(text, "95 % used").endswith("/plan")
-    viewer = staff.at_browser(make_member(made, Role.VIEWER)).get(f"/t/{made.slug}/").text
+    viewer = newcomer().sign_in(make_member(made, Role.VIEWER)).get(f"/t/{made.slug}/").text
     assert "At risk" in viewer and "What needs attention" not in viewer and "95 % used" not in viewer

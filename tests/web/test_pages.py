@@ -16,7 +16,7 @@ from app.services import admissions, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 from app.web.listings import ROWS
-from tests.peers.visitors import Person
+from tests.peers.visitors import Person, issue_key
 from tests.plugins.servers import Database
 
 PAGES = ("/", "/scans", "/scans/new", "/documents/new", "/findings", "/assets", "/assets/new", "/graph", "/guard")
@@ -172,20 +172,11 @@ def test_a_key_without_scopes_comes_back(person: Person) -> None:
     assert "Must not be empty" in answer.text and "Choose at least one" in answer.text
 
 
-def issue_key(person: Person, **given: object) -> str:
-    """Issue a key by its form; return the address of its page."""
-    person.get(person.at("/keys/new"))
-    answer = person.post(person.at("/keys"), {"name": "CI", "scopes": ["tenant:scans:read"], "lifetime": "90", **given})
-    assert answer.status_code == 200, answer.text
-    found = re.search(r'href="([^"]+)">I have copied it', answer.text)
-    assert found is not None
-    return found.group(1)
-
-
 def test_a_key_has_a_page(person: Person) -> None:
     """Scopes, networks, maker, end and calls of a key stand on its page, which the list leads to."""
     last = datetime.now(UTC).date() + timedelta(days=3)
-    address = issue_key(person, lifetime="day", last_day=last.isoformat(), networks="203.0.113.0/24\n2001:DB8::/32")
+    networks = "203.0.113.0/24\n2001:DB8::/32"
+    address, _secret = issue_key(person, lifetime="day", last_day=last.isoformat(), networks=networks)
     page = person.get(address).text
     assert "scans: read" in page and "2001:db8::/32" in page and "Calls per day" in page
     assert f"{last + timedelta(days=1):%-d %b %Y}, 00:00 UTC" in page
@@ -195,7 +186,7 @@ def test_a_key_has_a_page(person: Person) -> None:
 
 def test_a_key_is_renamed_and_kept_to_networks(person: Person) -> None:
     """The page's form changes name and networks, says what will not do beside its field, and leaves an audit row."""
-    address = issue_key(person)
+    address, _secret = issue_key(person)
     wrong = person.post(address, {"name": "", "networks": "10.0.0.1/8"})
     assert wrong.status_code == 422
     assert "Must not be empty" in wrong.text and "write 10.0.0.0/8 or 10.0.0.1" in wrong.text
@@ -208,7 +199,7 @@ def test_a_key_is_renamed_and_kept_to_networks(person: Person) -> None:
 
 def test_a_revoked_key_is_left_as_it_is(person: Person) -> None:
     """The page of a revoked key has no form, and sending one changes nothing."""
-    address = issue_key(person)
+    address, _secret = issue_key(person)
     person.get(address + "/revocation")
     person.post(address + "/revocation", {"name": "CI"})
     assert "Name, networks" not in person.get(address).text

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.peers.visitors import Person
-from tests.web.test_key_rotations import call, issued
-
-__all__ = ["call"]
+from tests.peers.visitors import Person, issue_key
 
 
 def made(person: Person, name: str = "Nightly scans") -> str:
@@ -24,7 +21,7 @@ def test_a_service_account_from_making_to_deleting(person: Person, call: Callabl
     assert "Nightly scans was made" in page and "None yet" in page
     account_id = address.rsplit("/", 1)[1]
     assert f'selected value="{account_id}"' in person.get(person.at(f"/keys/new?account={account_id}")).text
-    key, secret = issued(person, owner=account_id)
+    key, secret = issue_key(person, owner=account_id)
     assert "the service account" in person.get(key).text
     assert "for Nightly scans" in person.get(person.at("/keys")).text
     assert call(person, secret) == 200
