@@ -1,5 +1,7 @@
 """The counters of the rate limits in Valkey or Redis: one round trip counts a call and tells what is left."""
 
+import os
+import threading
 import time
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +30,15 @@ if left < 0 then
 end
 return {count, left}
 """
+
+
+class _Line(threading.local):
+    """A thread's own connection, on which nobody else speaks: no pool hands it out and looks it over."""
+
+    connection: Any = None
+    process: int | None = None
+
+
 _seen: ContextVar[dict[str, tuple[int, float]] | None] = ContextVar("sentinel_counted", default=None)
 
 
@@ -45,16 +56,42 @@ class CountedRedis(RedisStorage):
         """Register the scripts; connects to nothing."""
         super().initialize_storage(uri)
         self.lua_count = self.get_connection().register_script(_COUNT.encode())
+        self._line = _Line()
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, and remember what the counter and its end were for the rest of this request."""
-        count, left = self.lua_count([self.prefixed_key(key)], [expiry, amount])
+        count, left = self._count(self.prefixed_key(key), expiry, amount)
         seen = _seen.get()
         if seen is None:
             seen = {}
             _seen.set(seen)
         seen[key] = (int(count), time.time() + int(left) / 1000)
         return int(count)
+
+    def _count(self, *given: str | int) -> Any:
+        """Run the script on this thread's connection; on another one where it proves to be older than its server."""
+        connection, known = self._connection(), self.dependency.exceptions
+        try:
+            return self._answer(connection, given)
+        except (known.ConnectionError, known.TimeoutError):
+            connection.disconnect()
+            return self._answer(connection, given)
+
+    def _answer(self, connection: Any, given: tuple[str | int, ...]) -> Any:
+        try:
+            connection.send_command("EVALSHA", self.lua_count.sha, 1, *given, check_health=False)
+            return connection.read_response()
+        except self.dependency.exceptions.NoScriptError:  # the server was started again since
+            connection.send_command("EVAL", _COUNT, 1, *given, check_health=False)
+            return connection.read_response()
+
+    def _connection(self) -> Any:
+        """Return this thread's connection, made by the first call after a fork; it connects when it is spoken on."""
+        line = self._line
+        if line.connection is None or line.process != os.getpid():
+            pool = self.storage.connection_pool
+            line.connection, line.process = pool.connection_class(**pool.connection_kwargs), os.getpid()
+        return line.connection
 
     def get(self, key: str) -> int:
         """Return the counter as this request saw it, else as it is."""
