@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID
 
-import structlog
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from app.api.credentials import credential
@@ -23,18 +21,17 @@ from app.core.permissions import Permission
 from app.db.units import Doorway, Entry, Home, Unit
 from app.models.tables import Identified
 from app.models.tenants import Tenant
-from app.services import access_tokens, entrances, tokens, usage
+from app.services import access_tokens, entrances, tokens
 from app.services.access import require
-from app.services.usage_counts import minute_of
+from app.services.calls import Call, call_of, write_call
 from app.serving.limits import NoCounter, RateLimited, limit_call
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.tenancy.actors import Actor, ActorKind
-from app.tenancy.context import tenant_scope
+from app.tenancy.actors import Actor
 
 PREFIX = "/api/v1"
 View = TypeVar("View", bound=Callable[..., "Answer | BaseModel"])
-log = structlog.get_logger("sentinel.api")
+SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True)
@@ -130,13 +127,16 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
             for permission in operation.permissions:
                 require(unit, permission)
             response = _answered(operation, unit.at_home(operation.home), ids)
-            at = _note(unit, response.status_code, g.get("verdict"))
+            call = _call(unit.actor, response.status_code, g.get("verdict"))
+            changing = request.method not in SAFE
+            if changing:
+                write_call(unit, call)
             unit.commit()
-            _count(unit.tenant_id, unit.actor, at, g.get("verdict"))
+            _count(unit.tenant_id, call, written=changing)
             return response
     except Exception as error:
         if g.entry is not None and not isinstance(error, RateLimited | NoCounter):  # a refusal must cost little
-            _note_refusal(g.entry, _status(error))
+            _count(g.entry.tenant_id, _call(g.entry.actor, _status(error)), written=False)
         raise
 
 
@@ -199,36 +199,16 @@ def respond(operation: Operation, answer: Answer) -> Response:
     return response
 
 
-def _note(unit: Unit, status: int, verdict: str | None = None) -> datetime:
+def _call(actor: Actor, status: int, verdict: str | None = None) -> Call:
     rule = request.url_rule.rule if request.url_rule else ""
     took = int((time.perf_counter() - g.started) * 1_000_000)
-    return usage.note_call(
-        unit, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict
-    )
+    at = runtime().units.clock.now()
+    return call_of(actor, at, method=request.method, endpoint=rule, status=status, microseconds=took, verdict=verdict)
 
 
-def _count(tenant_id: UUID, actor: Actor, at: datetime, verdict: str | None = None) -> None:
-    """Count the call whose row was committed."""
-    key_id = actor.id if actor.kind is ActorKind.KEY else None
-    rule = request.url_rule.rule if request.url_rule else ""
-    minute = minute_of(
-        at.astimezone(UTC), key_id, rule, workspace_id=actor.workspace_id, person=actor.label, verdict=verdict
-    )
-    runtime().call_counts.note(tenant_id, minute)
-
-
-def _note_refusal(refused: Entry, status: int) -> None:
-    """Write the call down in a unit of its own: the request's was rolled back."""
-    try:
-        with (
-            tenant_scope(refused.tenant_id),
-            runtime().units.open(Home.CONTENT, refused.actor, placement=refused.placement) as unit,
-        ):
-            at = _note(unit, status)
-            unit.commit()
-            _count(refused.tenant_id, refused.actor, at)
-    except SQLAlchemyError as error:
-        log.warning("call.not_noted", error=type(error).__name__, request_id=g.get("request_id"))
+def _count(tenant_id: UUID, call: Call, *, written: bool) -> None:
+    """Count a call; the row of one that changed nothing is written with the count."""
+    runtime().call_counts.note(tenant_id, call, written=written)
 
 
 def _status(error: Exception) -> int:

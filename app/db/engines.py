@@ -6,13 +6,14 @@ connection after the commit, so that it is safe behind a transaction pooler.
 
 import re
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
+from app.db.commits import CarryingConnection
 from app.db.urls import sqlalchemy_url
 from app.tenancy.placements import Isolation, Placement
 
@@ -68,6 +69,10 @@ def make_engine(url: str, *, pool_size: int = 8, application: str = "sentinel", 
         hide_parameters=True,  # an error's text, and so the log, shows no value
         connect_args={"connect_timeout": 5, "application_name": application, "prepare_threshold": prepare_after},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, given: list[Any], named: dict[str, Any]) -> CarryingConnection:
+        return CarryingConnection.connect(*given, **named)
 
     @event.listens_for(engine, "connect")
     def _own_begin(dbapi_connection: object, _record: object) -> None:

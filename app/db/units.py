@@ -3,7 +3,7 @@
 A unit writes one home. Where both homes live in one database (isolation level `row`) they share its transaction.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import Engine, Uuid, bindparam, event, text
+from sqlalchemy import Engine, TextClause, Uuid, bindparam, event, text
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
 
 from app.core.clock import Clock, SystemClock
 from app.core.crypto import KeyRing
+from app.db.commits import carry
 from app.db.engines import NOBODY, RELAXED, Engines, Scope
 from app.tenancy.actors import Actor
 from app.tenancy.context import require_tenant
@@ -75,6 +76,13 @@ class Unit:
     def commit(self) -> None:
         """Commit all that was written, once; afterwards nothing can be queried through this unit."""
         self._work.commit()
+
+    def write_last(self, statement: TextClause, values: Mapping[str, object]) -> None:
+        """Have the commit send `statement` before it, in its round trip: nothing in this unit sees what it writes.
+
+        It is undone with the transaction, not with a savepoint; where it fails, the commit does, and nothing is kept.
+        """
+        self.session.info.setdefault("last", []).append((statement, values))
 
     def at_home(self, home: Home) -> "Unit":
         """Return the unit of the same work for `home`."""
@@ -137,6 +145,8 @@ class _Work:
         if self.over:
             return
         for session in dict.fromkeys(self.sessions.values()):
+            if last := session.info.pop("last", None):
+                carry(session.connection(), last)
             session.commit()
         self.over = True
         if self.effects:

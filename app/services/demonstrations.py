@@ -15,7 +15,8 @@ from app.db.units import Unit
 from app.models.assets import Asset
 from app.models.scans import Scan
 from app.scanners.probes import Fault
-from app.services import assets, findings, scans, usage
+from app.services import assets, calls, findings, scans
+from app.services.calls import Call
 from app.services.findings import record_faults
 
 LETTERS = (
@@ -81,17 +82,21 @@ def write_day(unit: Unit, hosts: Sequence[UUID], *, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - plausible data, no secret
     for _ in range(chance.choice((0, 1, 1, 2, 3))):
         _simulated_scan(unit, chance.choice(list(hosts)), chance)
-    for _ in range(chance.randint(3, 30)):
-        method, endpoint, status = chance.choices(_CALLS, (12, 4, 1))[0]
-        verdict = chance.choice(("blocked", "allowed", "allowed")) if endpoint.endswith("process") else None
-        usage.note_call(
-            unit,
-            method=method,
-            endpoint=endpoint,
-            status=chance.choices((status, 422), (30, 1))[0],
-            microseconds=chance.randint(2_000, 40_000),
-            verdict=verdict,
-        )
+    calls.write_calls(unit, [_simulated_call(unit, chance) for _ in range(chance.randint(3, 30))])
+
+
+def _simulated_call(unit: Unit, chance: random.Random) -> Call:
+    method, endpoint, status = chance.choices(_CALLS, (12, 4, 1))[0]
+    verdict = chance.choice(("blocked", "allowed", "allowed")) if endpoint.endswith("process") else None
+    return calls.call_of(
+        unit.actor,
+        unit.now(),
+        method=method,
+        endpoint=endpoint,
+        status=chance.choices((status, 422), (30, 1))[0],
+        microseconds=chance.randint(2_000, 40_000),
+        verdict=verdict,
+    )
 
 
 def _simulated_scan(unit: Unit, asset_id: UUID, chance: random.Random) -> None:

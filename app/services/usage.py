@@ -1,14 +1,13 @@
-"""Usage: API calls as they happen, and what was used per UTC day."""
+"""Usage: API calls as they happened, and what was used per UTC day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.findings import Finding
@@ -19,7 +18,6 @@ from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
 from app.services.usage_counts import CHECKED, NOBODY
 from app.services.usage_series import BY_KEYS, Measure, Period, span_of
-from app.tenancy.actors import ActorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +30,6 @@ class Series:
     @property
     def total(self) -> int:
         return sum(number for _day, number in self.days)
-
-
-def note_call(
-    unit: Unit, *, method: str, endpoint: str, status: int, microseconds: int, verdict: str | None = None
-) -> datetime:
-    """Write down one authenticated call of the JSON API, in the unit's transaction; the moment it is written under.
-
-    A plain INSERT: through the ORM's flush it cost a quarter of the whole request besides the view.
-    """
-    at = unit.now()
-    unit.session.execute(
-        _CALL,
-        {
-            "id": new_id(),
-            "at": at,
-            "workspace": unit.actor.workspace_id,
-            "key": unit.actor.id if unit.actor.kind is ActorKind.KEY else None,
-            "name": unit.actor.label,
-            "method": method,
-            "endpoint": endpoint,
-            "status": status,
-            "microseconds": microseconds,
-            "request": unit.actor.request_id or "",
-            "verdict": verdict,
-        },
-    )
-    return at
-
-
-_CALL = text(
-    "INSERT INTO api_calls "
-    "(id, workspace_id, at, key_id, key_name, method, endpoint, status, microseconds, request_id, verdict) "
-    "VALUES (:id, :workspace, :at, :key, :name, :method, :endpoint, :status, :microseconds, :request, :verdict)"
-)
 
 
 def daily(unit: Unit, *, days: int = 30) -> dict[str, Series]:

@@ -5,7 +5,7 @@ The minutes of a day are kept until an hour after its end; then the day is summe
 call is in one minute or in one day, and what was used is the sum of both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy import text
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services.access import require
+from app.services.calls import Call, write_calls
 from app.services.plans import entitlements, plan_of
 
 NOBODY = UUID(int=0)
@@ -38,27 +39,24 @@ class Minute:
     checked: bool = False
 
 
-def minute_of(
-    at: datetime,
-    key_id: UUID | None,
-    endpoint: str,
-    *,
-    workspace_id: UUID | None = None,
-    person: str = "",
-    verdict: str | None = None,
-) -> Minute:
-    """Return the minute that a call at `at` belongs to; `person` is named only where no key called."""
-    named = person if key_id is None else ""
-    start = at.replace(second=0, microsecond=0)
-    return Minute(start, key_id or NOBODY, endpoint, workspace_id or NOBODY, named, verdict in CHECKED)
+def minute_of(call: Call) -> Minute:
+    """Return the minute that a call belongs to; the person is named only where no key called."""
+    named = call.key_name if call.key_id is None else ""
+    start = call.at.astimezone(UTC).replace(second=0, microsecond=0)
+    checked = call.verdict in CHECKED
+    return Minute(start, call.key_id or NOBODY, call.endpoint, call.workspace_id or NOBODY, named, checked)
 
 
-def add_minutes(unit: Unit, flush_id: UUID, counts: Mapping[Minute, int]) -> bool:
-    """Add a batch, once: one of the same id changes nothing. False where it was written before."""
+def add_minutes(unit: Unit, flush_id: UUID, counts: Mapping[Minute, int], unwritten: Sequence[Call] = ()) -> bool:
+    """Add a batch and write its calls that have no row yet, once: one of the same id changes nothing.
+
+    False where it was written before.
+    """
     now = unit.now()
     first = unit.session.execute(_FLUSH, {"id": flush_id, "now": now}).one_or_none()
     if first is None:
         return False
+    write_calls(unit, unwritten)
     fresh = {minute: number for minute, number in counts.items() if now - minute.minute <= LATE + timedelta(minutes=1)}
     _bring_back(unit, {each.minute for each in counts} - {each.minute for each in fresh})
     rows = [

@@ -26,15 +26,26 @@ class Batches(ABC):
     def flush(self) -> None:
         """Write what is kept, now."""
 
-    def _begin_timer(self) -> None:
-        """Have what is kept written in time, at the latest when the process ends; called under `_lock`."""
+    def _begin_timer(self, *, hurry: bool = False) -> None:
+        """Have what is kept written in time or, in a `hurry`, at once; at the latest when the process ends.
+
+        Called under `_lock`.
+        """
         if not self._at_exit:
             self._at_exit = True
             atexit.register(self._end)
+        if hurry:
+            self._end_timer()
         if self._timer is None:
-            self._timer = threading.Timer(self._seconds, self.flush)
+            self._timer = threading.Timer(0 if hurry else self._seconds, self.flush)
             self._timer.daemon = True
             self._timer.start()
+
+    def _end_timer(self) -> None:
+        """Begin a batch: what is kept from now on has its own time; called under `_lock`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _end(self) -> None:
         """Write the last batch; where that fails, nobody is left to be told."""

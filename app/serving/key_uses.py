@@ -69,7 +69,7 @@ class KeyUses(Batches):
             with self._lock:
                 uses, self._uses = self._uses, {}
                 renewed, self._renewed = self._renewed, {}
-                self._timer = None
+                self._end_timer()
             try:
                 self._write(list(uses.values()), list(renewed.values()))
             except SQLAlchemyError as error:

@@ -90,7 +90,7 @@ def test_a_refusal_is_not_kept(program: Callable[..., Program], postgres_server:
 def test_a_failure_after_the_work_leaves_nothing(program: Callable[..., Program], postgres_server: Database) -> None:
     """Work and answer are one transaction: where the last step fails, neither is there."""
     caller = program()
-    with patch("app.api.routing._note", side_effect=[RuntimeError("planted"), None]):
+    with patch("app.api.routing.write_call", side_effect=RuntimeError("planted")):
         assert add(caller).status_code == 500
     assert (assets_of(caller), kept(postgres_server, caller)) == (0, [])
     assert add(caller).status_code == 201

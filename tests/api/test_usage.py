@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from flask import Flask
 
 from app.core.permissions import Permission
@@ -10,7 +11,7 @@ from tests.peers.programs import Program, Stock
 from tests.peers.tenants import Made
 
 
-def test_usage_counts_real_rows(program: Callable[..., Program], stocked: Callable[[Made], Stock]) -> None:
+def test_usage_counts_real_rows(app: Flask, program: Callable[..., Program], stocked: Callable[[Made], Stock]) -> None:
     """Calls, scans and findings of each day are those that happened, to this tenant alone."""
     caller, other = program(), program()
     stocked(caller.tenant)
@@ -18,6 +19,7 @@ def test_usage_counts_real_rows(program: Callable[..., Program], stocked: Callab
     other.get("/api/v1/scans")
     for _ in range(3):
         caller.get("/api/v1/scans")
+    app.extensions["sentinel"].call_counts.flush()
     told = caller.get("/api/v1/usage", query_string={"days": 7}).json
     assert told is not None
     series = {each["name"]: each for each in told["series"]}
@@ -47,12 +49,16 @@ def test_key_learns_its_tenant_and_scopes(program: Callable[..., Program]) -> No
     }
 
 
-def test_figures_are_those_of_the_page(app: Flask, program: Callable[..., Program]) -> None:
+def test_figures_are_those_of_the_page(
+    app: Flask, program: Callable[..., Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Calls by key, endpoint and day of the present month, with what they come to; a wrong split is refused."""
+    counts = app.extensions["sentinel"].call_counts
+    monkeypatch.setattr(counts, "_seconds", 3600)  # the asking itself is counted later
     caller = program()
     for _ in range(3):
         caller.get("/api/v1/scans")
-    app.extensions["sentinel"].call_counts.flush()
+    counts.flush()
     for split, key in (
         ("key", str(caller.key_id)),
         ("endpoint", "/api/v1/scans"),
@@ -70,3 +76,4 @@ def test_figures_are_those_of_the_page(app: Flask, program: Callable[..., Progra
     assert summary is not None
     at_risk = {each["quota"]: (each["percent"], each["at_risk"]) for each in summary["quotas"]}
     assert at_risk["llm_tokens_month"] == (None, False) and at_risk["scans"] == (0, False)
+    counts.flush()

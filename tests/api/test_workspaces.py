@@ -58,6 +58,7 @@ def test_a_key_works_within_its_workspace(program: Callable[..., Program]) -> No
     assert scan["workspace_id"] == str(second)
     refused = mine.post("/api/v1/assets", json={"name": "x", "text": "x", "workspace_id": str(caller.tenant.id)})
     assert assert_problem(refused, 422, "invalid")["errors"][0]["field"] == "workspace_id"
+    mine.client.application.extensions["sentinel"].call_counts.flush()
     calls = [each for each in (mine.get("/api/v1/usage").json or {})["series"] if each["name"] == "calls"]
     assert calls[0]["total"] == 3
     assert_problem(caller.get(f"/api/v1/scans/{scan['id']}"), 404, "not-found")

@@ -1,12 +1,17 @@
 """Units of work on a real Postgres."""
 
 import psycopg
-from sqlalchemy import text
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 
+from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.engines import NOBODY
 from app.db.opening import open_units
 from app.db.units import Home, Units
+from app.models.scans import Engagement
+from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 from tests.services.conftest import make_tenant
 
@@ -54,3 +59,41 @@ def test_a_pool_of_dead_connections_costs_no_piece_of_work(environment: object, 
         assert session.execute(text("SELECT 1")).scalar() == 1
         session.close()
     units.engines.dispose()
+
+
+ADD = text(
+    "INSERT INTO engagements (id, workspace_id, name, status, created_at) "
+    "VALUES (:id, :workspace, :name, 'open', clock_timestamp())"
+)
+
+
+def engagement(made: Made, name: str) -> dict[str, object]:
+    return {"id": new_id(), "workspace": made.id, "name": name}
+
+
+def engagements_of(made: Made) -> int:
+    with made.unit() as unit:
+        return unit.session.scalar(select(func.count()).select_from(Engagement)) or 0
+
+
+def test_what_is_written_last_is_in_the_commit(tenant: Made) -> None:
+    """It is there after the commit, and not where the unit is left without one."""
+    with tenant.unit() as unit:
+        unit.write_last(ADD, engagement(tenant, "left"))
+    assert engagements_of(tenant) == 0
+    with tenant.unit() as unit:
+        unit.write_last(ADD, engagement(tenant, "kept"))
+        assert unit.session.scalar(select(func.count()).select_from(Engagement)) == 0
+        unit.commit()
+    assert engagements_of(tenant) == 1
+
+
+def test_a_commit_whose_last_statement_fails_keeps_nothing(tenant: Made) -> None:
+    """The commit raises what the database said, what was done before is undone, and the connection goes on."""
+    for turn in range(7):  # often enough that the driver prepares the statement
+        with tenant.unit() as unit:
+            unit.session.execute(ADD, engagement(tenant, f"{turn}"))
+            unit.write_last(ADD, engagement(tenant, f"{turn}"))
+            with pytest.raises(IntegrityError):
+                unit.commit()
+        assert engagements_of(tenant) == 0

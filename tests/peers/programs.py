@@ -62,6 +62,7 @@ class Program:
 
     def calls(self) -> list[tuple[str, str, int, str | None]]:
         """Return the rows of the tenant's calls, oldest first: method, endpoint, status, verdict."""
+        self.client.application.extensions["sentinel"].call_counts.flush()
         with self.tenant.unit() as unit:
             rows = list_calls(unit).rows
         return [(row.method, row.endpoint, row.status, row.verdict) for row in reversed(rows)]

@@ -22,8 +22,8 @@ from app.db.work import OpenScan
 from app.outbox.mailers import FolderTransport, Mailer
 from app.outbox.relay import Delivery, Relay
 from app.services import archivists, bookkeepers, censuses, erasers, erasures, failed_sign_ins, stewards, sweepers
+from app.services.calls import call_of
 from app.services.turns import Turns
-from app.services.usage_counts import minute_of
 from app.serving import key_uses
 from app.serving.call_counts import CallCounts
 from app.tenancy.context import require_tenant
@@ -130,10 +130,11 @@ def test_calls_are_counted_past_a_tenant_that_takes_none(trouble: Street) -> Non
     counts, now = CallCounts(trouble.web, seconds=3600), datetime.now(UTC)
     for turn in range(2):
         for made in (trouble.bad, trouble.good):
-            counts.note(made.id, minute_of(now, None, "/"))
+            call = call_of(made.actor, now, method="GET", endpoint="/", status=200, microseconds=1)
+            counts.note(made.id, call, written=False)
         counts.flush()
         assert trouble.ask(CALLS) == turn + 1
-    assert [batch[0] for batch in counts._batches] in ([], [trouble.bad.id] * 2)
+    assert [batch.tenant_id for batch in counts._batches] in ([], [trouble.bad.id] * 2)
 
 
 def test_renewed_secrets_go_on(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from app.services.bookkeepers import Bookkeeper
 from app.services.plans import Quota
 from app.services.scans import cancel_scan
 from app.services.usage import CallFilter
-from app.services.usage_counts import NOBODY, minute_of
+from app.services.usage_counts import NOBODY, Minute
 from app.services.usage_series import SPLITS, Measure, Period, Split
 from tests.peers.programs import issue
 from tests.peers.quota_books import quotas_agree
@@ -136,7 +136,7 @@ def test_a_batch_of_a_day_that_is_over_sums_the_day_anew(called: Made) -> None:
         usage_counts.sum_days(unit, None, TODAY)
         unit.commit()
     before = figures(called)
-    late = minute_of(datetime.combine(day, datetime.min.time(), UTC), None, "/api/v1/scans")
+    late = Minute(datetime.combine(day, datetime.min.time(), UTC), NOBODY, "/api/v1/scans")
     with called.unit() as unit:
         assert usage_counts.add_minutes(unit, new_id(), {late: 5})
         unit.commit()

@@ -1,7 +1,8 @@
 """API calls summed by the minute: batched, written once, and brought back to the rows."""
 
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -11,8 +12,10 @@ from app.core.ids import new_id
 from app.db.units import Unit
 from app.models.plans import UsageMinute
 from app.models.usage import ApiCall
-from app.services import usage, usage_counts
+from app.services import usage_counts
+from app.services.calls import Call, call_of, write_call, write_calls
 from app.services.usage_counts import minute_of
+from app.serving import call_counts
 from app.serving.call_counts import CallCounts
 from tests.api.conftest import _program
 from tests.peers.programs import Program
@@ -28,8 +31,15 @@ def sums(made: Made) -> tuple[int, int]:
         return usage_counts.calls_this_month(unit), unit.session.scalar(select(func.count()).select_from(ApiCall)) or 0
 
 
-def note(unit: Unit, endpoint: str = "/api/v1/scans") -> datetime:
-    return usage.note_call(unit, method="GET", endpoint=endpoint, status=200, microseconds=900)
+def called(unit: Unit, at: datetime | None = None) -> Call:
+    return call_of(unit.actor, at or unit.now(), method="GET", endpoint="/api/v1/scans", status=200, microseconds=900)
+
+
+def write(unit: Unit, at: datetime | None = None) -> Call:
+    """Write a call down with the unit's commit."""
+    call = called(unit, at)
+    write_call(unit, call)
+    return call
 
 
 def test_calls_are_summed_by_minute_key_and_endpoint(app, program: Callable[..., Program]) -> None:
@@ -54,10 +64,11 @@ def test_a_batch_whose_answer_was_lost_is_written_once(tenant: Made, monkeypatch
     """The commit went through, its answer did not: the second try of the same batch changes nothing."""
     counts = CallCounts(tenant.units, seconds=3600)
     with tenant.unit() as unit:
-        at = [note(unit) for _ in range(3)]
+        made = [write(unit) for _ in range(3)]
         unit.commit()
-    for each in at:
-        counts.note(tenant.id, minute_of(each, None, "/api/v1/scans"))
+        made.append(called(unit))
+    for number, each in enumerate(made):
+        counts.note(tenant.id, each, written=number < 3)
     commit = Unit.commit
 
     def lost(unit: Unit) -> None:
@@ -67,20 +78,21 @@ def test_a_batch_whose_answer_was_lost_is_written_once(tenant: Made, monkeypatch
     monkeypatch.setattr(Unit, "commit", lost)
     counts.flush()
     monkeypatch.setattr(Unit, "commit", commit)
-    assert sums(tenant) == (3, 3)
+    assert sums(tenant) == (4, 4)
     counts.flush()
     counts.flush()
-    assert sums(tenant) == (3, 3)
+    assert sums(tenant) == (4, 4)
 
 
 def test_a_batch_waits_for_the_database(tenant: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the database is away nothing that was counted is lost."""
     counts = CallCounts(tenant.units, seconds=3600)
     with tenant.unit() as unit:
-        at = note(unit)
+        made = write(unit)
         unit.commit()
-    counts.note(tenant.id, minute_of(at, None, "/api/v1/scans"))
-    write = usage_counts.add_minutes
+        counts.note(tenant.id, made, written=True)
+        counts.note(tenant.id, called(unit), written=False)
+    add = usage_counts.add_minutes
 
     def away(*_given: object) -> bool:
         raise OperationalError("INSERT", None, Exception("away"))
@@ -88,38 +100,59 @@ def test_a_batch_waits_for_the_database(tenant: Made, monkeypatch: pytest.Monkey
     monkeypatch.setattr(usage_counts, "add_minutes", away)
     counts.flush()
     assert sums(tenant) == (0, 1)
-    monkeypatch.setattr(usage_counts, "add_minutes", write)
+    monkeypatch.setattr(usage_counts, "add_minutes", add)
     counts.flush()
-    assert sums(tenant) == (1, 1)
+    assert sums(tenant) == (2, 2)
+
+
+def test_rows_and_sums_of_calls_that_changed_nothing_are_one_commit(tenant: Made) -> None:
+    """What a killed process had not written is in neither; what it wrote is in both."""
+    counts = CallCounts(tenant.units, seconds=3600)
+    with tenant.unit() as unit:
+        for back in (0, 0, 8):
+            counts.note(tenant.id, called(unit, unit.now() - timedelta(minutes=back)), written=False)
+    assert sums(tenant) == (0, 0)
+    counts.flush()
+    assert sums(tenant) == (3, 3)
+    with tenant.unit() as unit:
+        counts.note(tenant.id, called(unit), written=False)
+    del counts
+    assert sums(tenant) == (3, 3)
+
+
+def test_many_rows_do_not_wait(tenant: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps a bounded number of rows for a second: beyond it they are written at once."""
+    monkeypatch.setattr(call_counts, "MANY", 3)
+    flushed = threading.Event()
+    counts = CallCounts(tenant.units, seconds=3600)
+    monkeypatch.setattr(counts, "flush", flushed.set)
+    with tenant.unit() as unit:
+        for _ in range(3):
+            assert not flushed.is_set()
+            counts.note(tenant.id, called(unit), written=False)
+    assert flushed.wait(10)
 
 
 def test_the_next_process_heals_what_a_killed_one_lost(tenant: Made) -> None:
     """The first batch of a process counts the last minutes of its tenant anew from the rows."""
     killed = CallCounts(tenant.units, seconds=3600)
     with tenant.unit() as unit:
-        at = note(unit)
-        old = at - timedelta(minutes=5)
-        unit.session.execute(ApiCall.__table__.insert().values(**_row(unit, old)))
+        made, old = write(unit), write(unit, unit.now() - timedelta(minutes=5))
         unit.commit()
-    killed.note(tenant.id, minute_of(old, None, "/api/v1/scans"))
+    killed.note(tenant.id, old, written=True)
     del killed  # a kill -9 between the rows' commit and the batch
     counts = CallCounts(tenant.units, seconds=3600)
-    counts.note(tenant.id, minute_of(at, None, "/api/v1/scans"))
+    counts.note(tenant.id, made, written=True)
     counts.flush()
     assert sums(tenant) == (2, 2)
-
-
-def _row(unit: Unit, at: datetime) -> dict[str, object]:
-    plain = {"key_name": "x", "method": "GET", "endpoint": "/api/v1/scans", "status": 200, "microseconds": 1}
-    return {"tenant_id": unit.tenant_id, "id": new_id(), "at": at, "request_id": "", **plain}
 
 
 def test_a_late_batch_is_counted_from_the_rows(tenant: Made) -> None:
     """A minute that is long over is not added to, but counted anew: others may have brought it back already."""
     with tenant.unit() as unit:
-        at = datetime.now(UTC) - timedelta(minutes=8)
-        unit.session.execute(ApiCall.__table__.insert().values(**_row(unit, at)))
-        minute = minute_of(at, None, "/api/v1/scans")
+        call = called(unit, unit.now() - timedelta(minutes=8))
+        write_calls(unit, [call])
+        minute = minute_of(call)
         usage_counts.recount(unit, minute.minute, minute.minute + timedelta(minutes=1))
         assert usage_counts.add_minutes(unit, new_id(), {minute: 1})
         unit.commit()

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 
 from app.core.settings import settings
-from app.services import usage, usage_counts
+from app.services import calls, usage_counts
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
 from tests.services.test_quotas import start
@@ -32,7 +32,9 @@ def note(tenant: Made, *endpoints: str) -> None:
     """Write calls with a token down, and their sums."""
     with tenant.unit() as unit:
         for endpoint in endpoints:
-            at = usage.note_call(unit, method="GET", endpoint=endpoint, status=200, microseconds=900)
+            at = unit.now()
+            call = calls.call_of(unit.actor, at, method="GET", endpoint=endpoint, status=200, microseconds=900)
+            calls.write_calls(unit, [call])
         usage_counts.recount(unit, at - timedelta(minutes=5), at + timedelta(minutes=5))
         unit.commit()
 
