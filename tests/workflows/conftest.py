@@ -90,6 +90,6 @@ def with_temporal(temporal_address: str) -> Callable[[Callable[[Workshop], Corou
             keys = MemoryKeyRing()
             await scenario(Workshop(temporal_address, await connect_to(temporal_address, "default", keys), keys))
 
-        asyncio.run(asyncio.wait_for(main(), 300))
+        asyncio.run(asyncio.wait_for(main(), 170))
 
     return run
