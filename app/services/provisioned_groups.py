@@ -10,7 +10,7 @@ from app.core.errors import Conflict, Invalid, PermissionDenied
 from app.core.permissions import Permission, Role, permissions_of
 from app.db.units import Unit
 from app.models.provisioning import ProvisionedGroup, ProvisionedGroupMember, ProvisionedPerson
-from app.services import audit, provisioned_rows
+from app.services import audit, authorities, provisioned_rows
 from app.services.access import require
 from app.services.plans import Feature, require_feature
 from app.services.provisioned_roles import MAPPED, settle_roles
@@ -140,7 +140,7 @@ def map_role(unit: Unit, group_id: UUID, role: str | None) -> int:
     require_feature(unit, Feature.SCIM)
     if role is not None and role not in MAPPED:
         raise Invalid("The group was not changed.", fields={"role": "a group gives no such role"})
-    if role is not None and not {str(one) for one in permissions_of(Role(role))} <= unit.actor.permissions:
+    if role is not None and not permissions_of(Role(role)) <= authorities.handed(unit):
         raise PermissionDenied("Nobody lets a group give what they lack.")
     group = get(unit, group_id, held=True)
     if group.role == role:

@@ -7,7 +7,7 @@ from app.core.errors import Invalid, PermissionDenied
 from app.core.permissions import Permission, Role, permissions_of, role_named
 from app.db.units import Unit
 from app.models.connections import Connection
-from app.services import audit
+from app.services import audit, authorities
 from app.services.access import require
 from app.services.connections import get_connection
 from app.services.plans import Feature, require_feature
@@ -77,7 +77,8 @@ def save_roles(unit: Unit, *, claim: str, pairs: Sequence[tuple[str, str]], defa
     if problems:
         raise Invalid("The roles were not saved.", fields=problems)
     given = {*(role for _value, role in pairs), *([default] if default else [])}
-    lacking = sorted(role for role in given if not permissions_of(Role(role)) <= unit.actor.permissions)
+    mine = authorities.handed(unit) if given else frozenset()
+    lacking = sorted(role for role in given if not permissions_of(Role(role)) <= mine)
     if lacking:
         raise PermissionDenied("Nobody maps a role above what they hold: " + ", ".join(lacking))
     before = _written(found)

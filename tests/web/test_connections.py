@@ -9,11 +9,12 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import PermissionDenied
-from app.core.permissions import Permission, Role, permissions_of
+from app.core.permissions import Role, permissions_of
 from app.db.units import Home, Units
 from app.services import connections, memberships, role_maps
 from tests.peers import federations
 from tests.peers.federations import come_in, find_record, onward
+from tests.peers.members import make_member
 from tests.peers.openid import OpenIdPeer, openid_peer
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.visitors import Person
@@ -241,10 +242,9 @@ def test_nobody_requires_what_they_have_not_tested(
 
 
 def test_nobody_maps_a_role_above_what_they_hold(tenant: Made, provider: OpenIdPeer, worker_units: Units) -> None:
-    """Somebody who may set up sign-in but is no admin maps nobody to admin; nobody at all maps to owner."""
+    """Who is no admin maps nobody to admin, whatever extra permissions they have; nobody at all maps to owner."""
     federations.connect(tenant, worker_units, provider, federations.domain())
-    held = permissions_of(Role.OPERATOR) | {Permission.SIGN_IN_READ, Permission.SIGN_IN_WRITE}
-    actor = replace(tenant.actor, permissions=frozenset(str(each) for each in held))
+    actor = replace(make_member(tenant, Role.OPERATOR).actor, permissions=permissions_of(Role.ADMIN))
     with tenant.unit(Home.ACCOUNT, actor) as unit:
         role_maps.save_roles(unit, claim="groups", pairs=[("staff", "operator")], default=None)
         with pytest.raises(PermissionDenied):
