@@ -47,7 +47,7 @@ class TemporalExecutions:
         return self._carry_out(_count(self._connected(), tenant_id), _COUNT_SECONDS)
 
     def remove(self, tenant_id: UUID) -> None:
-        """Terminate those that are open, have all deleted: the server does it in its own time, so ask until it is done."""
+        """Terminate the open ones and have all deleted, which the server does in its own time: ask until it is done."""
         self._carry_out(_remove(self._connected(), tenant_id), _REMOVE_SECONDS)
 
     def _connected(self) -> Client:
