@@ -4,19 +4,11 @@ import json
 import re
 from typing import Any
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.api.documents import operations
-from app.local import assets
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    """The front end, built."""
-    assets.build_assets()
 
 
 def test_document_is_valid_and_complete(app: Flask, client: FlaskClient, base_url: str) -> None:

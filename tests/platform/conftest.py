@@ -9,18 +9,11 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Units
 from app.factory import create_platform_app
-from app.local import assets
 from tests.peers.staff import StaffMember, enrolled
 
 
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    """The front end, built."""
-    assets.build_assets()
-
-
 @pytest.fixture
-def platform(environment: object, postgres_server: object) -> Iterator[Flask]:
+def platform(environment: object, postgres_server: object, built: object) -> Iterator[Flask]:
     """The staff's application."""
     made = create_platform_app()
     yield made

@@ -9,6 +9,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 
 from app.core import clock, crypto
 from app.core.settings import Settings, settings
+from app.local import assets
 from app.serving import timing
 
 REAL = {(m, n): getattr(m, n) for m, n in ((crypto, "_passwords"), (crypto, "_CODE_COST"), (timing, "SOONEST"))}
@@ -54,8 +55,14 @@ def real_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     crypto.nobodys_hash.cache_clear()
 
 
+@pytest.fixture(scope="session")
+def built() -> None:
+    """The front end, built."""
+    assets.build_assets()
+
+
 @pytest.fixture
-def app(environment: object, postgres_server: object) -> Iterator[Flask]:
+def app(environment: object, postgres_server: object, built: object) -> Iterator[Flask]:
     """The tenants' application, as it is after its start."""
     from app.factory import create_app
 

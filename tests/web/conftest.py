@@ -6,15 +6,8 @@ import pytest
 from flask import Flask
 
 from app.core.settings import settings
-from app.local import assets
 from tests.peers.openid import OpenIdPeer, openid_peer
 from tests.peers.visitors import Person
-
-
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    """The front end, built."""
-    assets.build_assets()
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_there_is_no_mailbox_elsewhere(owner: Person) -> None:
 
 
 def test_the_mailbox_shows_mail_in_development(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, letters: Letters
+    environment: dict[str, str], built: object, monkeypatch: pytest.MonkeyPatch, letters: Letters
 ) -> None:
     """Where make run chose a folder, its messages are listed and read, their links can be followed."""
     monkeypatch.setenv("DEMONSTRATION", "true")

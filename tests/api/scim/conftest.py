@@ -9,19 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.db.units import Units
-from app.local import assets
 from tests.api.conftest import base_url, client
 from tests.peers.directories import Directory, choose_plan, issue_token, prove_domain
 from tests.peers.tenants import make_tenant
 from tests.plugins.servers import Database
 
 __all__ = ["base_url", "client"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def built() -> None:
-    """The front end, built."""
-    assets.build_assets()
 
 
 @pytest.fixture
