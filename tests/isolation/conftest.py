@@ -5,12 +5,16 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 
 from app.core.crypto import CachedKeyRing
+from app.core.settings import settings
 from app.db.engines import Engines, make_engine
 from app.db.units import Units
 from tests.peers import rows
 from tests.peers.rows import Planted, Shape
+from tests.peers.sides import Side, side_of
+from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 
 UnitsOf = Callable[..., Units]
@@ -49,3 +53,10 @@ def units_of() -> Iterator[UnitsOf]:
     yield make
     for each in engines.values():
         each.dispose()
+
+
+@pytest.fixture
+def sides(app: Flask, tenants: Callable[[], Made], worker_units: Units) -> tuple[Side, Side]:
+    """Two tenants."""
+    address = settings().base_url.replace("http://", "https://")
+    return side_of(app, address, tenants(), worker_units), side_of(app, address, tenants(), worker_units)

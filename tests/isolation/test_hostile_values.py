@@ -11,11 +11,10 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from tests.isolation.test_routes import OF_NO_TENANT, PLACE, Side, built, every_rule, methods, sides
-from tests.isolation.test_routes import path_of as page_of
 from tests.peers.checkouts import ROOT
-
-__all__ = ["built", "sides"]
+from tests.peers.routes import OF_NO_TENANT, PLACE, every_rule, methods
+from tests.peers.routes import path_of as page_of
+from tests.peers.sides import Side
 
 # 501 is how SCIM says that it does not offer a resource (RFC 7644, 3.11).
 FAULTS = frozenset(range(500, 600)) - {501}

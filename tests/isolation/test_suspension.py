@@ -1,7 +1,6 @@
 """A suspended tenant: every entrance is refused, its owner still reaches reason, plan and export, its work stops."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -15,8 +14,6 @@ from app.core.permissions import Role
 from app.core.settings import settings
 from app.db import invitations as links
 from app.db.units import Home, Units
-from app.factory import create_app
-from app.local import assets as front
 from app.models.scans import Scan
 from app.outbox.relay import Delivery
 from app.scanners.probes import Artefact
@@ -24,18 +21,18 @@ from app.services import admissions, assets, effects, email_domains, invitations
 from app.services.effects import WORKER
 from app.services.memberships import list_members
 from app.services.plans import Quota
-from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 from app.workflows.records import UnitRecords
-from tests.isolation.test_routes import PUBLIC, ask, path_of, side_of, signed_in
 from tests.peers.bearers import Bearer
 from tests.peers.entrances import LEADS_ELSEWHERE, LEADS_IN, entrances, stays_open, was_refused
 from tests.peers.members import make_member
 from tests.peers.programs import FAULT
+from tests.peers.routes import PUBLIC, path_of
+from tests.peers.sides import ask, side_of, signed_in
+from tests.peers.staff import STAFF
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
 
-STAFF = Actor(ActorKind.STAFF, new_id(), "Sentinel staff: Sam", frozenset())
 # What a transaction can ask to be done after it, and what comes of it in a tenant that is closed.
 EFFECTS = {
     "domain.check": "nobody looks",
@@ -48,20 +45,6 @@ EFFECTS = {
     "scan.dispatch": "nothing is admitted or started",
     "tenant.stop": "carried out",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built() -> None:
-    """The front end, built."""
-    front.build_assets()
-
-
-@pytest.fixture
-def app(environment: object, postgres_server: object) -> Iterator[Flask]:
-    """The tenants' application."""
-    made = create_app()
-    yield made
-    made.extensions["sentinel"].units.engines.dispose()
 
 
 def suspend(made: Made, units: Units) -> None:
@@ -89,7 +72,7 @@ def test_every_entrance_is_refused(app: Flask, tenant: Made, worker_units: Units
     assert bearer.login().status_code == 200
     suspend(tenant, worker_units)
     wrong, asked, opened = [], 0, set()
-    for rule, method in entrances(app, set(PUBLIC)):
+    for rule, method in entrances(app):
         answer = ask(side, rule, method, tenant.slug, side.ids)
         asked += 1
         if stays_open(app, rule):
@@ -110,7 +93,7 @@ def test_nobody_but_an_owner_reaches_what_stays_open(app: Flask, tenant: Made, w
     """Of the pages that an owner still opens an administrator opens none, and is told whom to ask."""
     admin = signed_in(app, address(), make_member(tenant, Role.ADMIN))
     suspend(tenant, worker_units)
-    for rule, method in entrances(app, set(PUBLIC)):
+    for rule, method in entrances(app):
         if stays_open(app, rule):
             path = path_of(rule, tenant.slug, {})
             answer = admin.get(path) if method == "GET" else admin.post(path)

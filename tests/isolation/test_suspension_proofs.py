@@ -29,12 +29,13 @@ from app.factory import create_app
 from app.local import assets as front
 from app.services import assets, lifecycles, scans
 from app.tenancy.context import tenant_scope
-from tests.isolation.test_routes import PUBLIC, Side, ask, path_of, side_of
-from tests.isolation.test_suspension import STAFF
 from tests.peers.bearers import Bearer
 from tests.peers.consoles import Console, serving
 from tests.peers.entrances import entrances, stays_open, was_refused
 from tests.peers.proxies import Proxied
+from tests.peers.routes import path_of
+from tests.peers.sides import Side, ask, side_of
+from tests.peers.staff import STAFF
 from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.peers.workers import WorkerInProcess, working
 from tests.plugins.servers import Database, settings_of
@@ -187,7 +188,7 @@ def all_stopped(running: Running, made: Made, temporal: str) -> bool:
 def sweep(running: Running, side: Side, bearer: Bearer) -> list[object]:
     """Ask every entrance several times at once; return those that let anybody in."""
     asks: list[tuple[str, Callable[[], TestResponse]]] = []
-    for rule, method in entrances(running.app, set(PUBLIC)):
+    for rule, method in entrances(running.app):
         if stays_open(running.app, rule):
             continue
         asks.append((f"{method} {rule.endpoint}", lambda r=rule, m=method: ask(side, r, m, side.made.slug, side.ids)))

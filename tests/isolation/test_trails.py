@@ -1,30 +1,25 @@
 """Whatever changes something is on record: every route with an unsafe method is driven, and its event looked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask, request
 
-from app.core import crypto
 from app.core.settings import settings
 from app.db.units import Home, Units
-from app.factory import create_app
 from app.services import scim_tokens
-from tests.isolation.test_routes import built, methods
 from tests.peers.changes import CHANGES
 from tests.peers.directories import directory_of
 from tests.peers.members import user_of
 from tests.peers.openid import OpenIdPeer, openid_peer
 from tests.peers.programs import Program, issue, make_account, stock
+from tests.peers.routes import methods
 from tests.peers.stages import SOMEBODY_NEW, Event, Stage, mark
 from tests.peers.tenants import make_tenant
 from tests.peers.visitors import Person
-
-__all__ = ["built"]
 
 # What is asked for by an unsafe method and changes nothing that lasts, or is on record by what follows.
 UNRECORDED = {
@@ -72,20 +67,6 @@ def variables(variables: dict[str, str], peer: OpenIdPeer) -> dict[str, str]:
     return {**variables, "OUTBOUND_ALLOWED": peer.address, "DEMONSTRATION_TARGETS": "127.0.0.1:8099"}
 
 
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords hashed at once: nobody guesses them here, and dozens are asked for."""
-    monkeypatch.setattr(crypto, "_passwords", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-
-
-@pytest.fixture
-def app(environment: object, postgres_server: object) -> Iterator[Flask]:
-    """The tenants' application."""
-    made = create_app()
-    yield made
-    made.extensions["sentinel"].units.engines.dispose()
-
-
 @pytest.fixture
 def stage(app: Flask, units: Units, worker_units: Units, peer: OpenIdPeer, outside: psycopg.Connection[Any]) -> Stage:
     """A tenant on a plan with everything, its owner at a browser, a program, a directory."""
@@ -115,11 +96,15 @@ def test_every_unsafe_route_is_driven_or_excused(app: Flask) -> None:
     assert CHANGES.keys() & UNRECORDED.keys() == set()
 
 
-def test_every_change_is_on_record(stage: Stage) -> None:
+def test_every_change_is_on_record(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each request is accepted and leaves an event of whoever made it, in the log of the tenant that it is about."""
     seen: dict[str, set[Event]] = {}
-    hooks: list[Callable[[], None]] = stage.app.before_request_funcs.setdefault(None, [])  # type: ignore[assignment]
-    hooks.insert(0, lambda: seen.update({request.endpoint or "": stage.events()}))
+
+    def look() -> None:
+        seen[request.endpoint or ""] = stage.events()
+
+    hooks = stage.app.before_request_funcs
+    monkeypatch.setitem(hooks, None, [look, *hooks.get(None, [])])
     wrong = []
     for endpoint, drive in CHANGES.items():
         stage.actor = stage.tenant = None

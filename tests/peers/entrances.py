@@ -6,6 +6,8 @@ from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from tests.peers.routes import PUBLIC, every_rule, methods
+
 # Routes without a credential of the tenant's. A noun that may lead into a tenant all the same is tried by hand.
 LEADS_IN = {
     "acceptances": "an invitation's link",
@@ -37,11 +39,11 @@ LEADS_ELSEWHERE = {
 }
 
 
-def entrances(app: Flask, public: set[str]) -> Iterator[tuple[Rule, str]]:
+def entrances(app: Flask) -> Iterator[tuple[Rule, str]]:
     """Yield every route that a credential of the tenant's opens, with each of its methods."""
-    for rule in sorted(app.url_map.iter_rules(), key=lambda each: (each.rule, each.endpoint)):
-        if rule.endpoint not in public:
-            yield from ((rule, method) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+    for rule in every_rule(app):
+        if rule.endpoint not in PUBLIC:
+            yield from ((rule, method) for method in methods(rule))
 
 
 def stays_open(app: Flask, rule: Rule) -> bool:

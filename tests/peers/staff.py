@@ -13,8 +13,11 @@ from app.core.settings import settings
 from app.db.units import Units
 from app.services import staff
 from app.services.accounts import Origin
+from app.tenancy.actors import Actor, ActorKind
 from tests.peers.visitors import Person
 
+# Who acts in a tenant where staff do something there by a service.
+STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com")
 FACTOR = re.compile(r'name="factor"[^>]*value="([A-Z2-7]+)"')
 
 
