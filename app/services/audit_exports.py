@@ -1,8 +1,6 @@
 """Exports of the audit log: streamed by many short reads, complete up to the moment at which they were asked for."""
 
-import csv
 import heapq
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from app.services.access import require
 from app.services.audit import LOGS, EventFilter
 from app.services.pages import Position
 from app.services.plans import Feature, require_feature
+from app.services.spreadsheets import csv_of
 from app.tenancy.context import tenant_scope
 
 FORMS = ("csv", "ndjson", "sealed")
@@ -29,8 +28,6 @@ COLUMNS = (
     *("at", "log", "id", "actor_kind", "actor_label", "actor_id", "action", "target_kind", "target_id"),
     *("before", "after", "address", "agent", "request_id"),
 )
-# What a spreadsheet would take for the beginning of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def stream(units: Units, export: Export) -> Iterator[bytes]:
     rows = heapq.merge(*(_rows(units, export, home) for home in LOGS), key=lambda row: (row["at"], row["id"]))
     write = _csv if export.form == "csv" else _ndjson
     if export.form == "csv":
-        yield _csv([dict(zip(COLUMNS, COLUMNS, strict=True))])
+        yield csv_of([COLUMNS])
     while chunk := list(islice(rows, CHUNK)):
         yield write(chunk)
 
@@ -120,13 +117,8 @@ def _ndjson(rows: list[dict[str, Any]]) -> bytes:
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerows([_cell(row[name]) for name in COLUMNS] for row in rows)
-    return text.getvalue().encode()
+    return csv_of([_cell(row[name]) for name in COLUMNS] for row in rows)
 
 
-def _cell(value: Any) -> str:
-    """Return the value as text that no spreadsheet takes for a formula."""
-    text = "" if value is None else value if isinstance(value, str) else canonical(value).decode()
-    return f"'{text}" if text.startswith(FORMULA) else text
+def _cell(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else canonical(value).decode()
