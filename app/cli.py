@@ -1,7 +1,6 @@
 """The command line: `python -m app.cli COMMAND`."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -9,8 +8,6 @@ from typing import BinaryIO
 from uuid import UUID
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.core.clock import SetClock
 from app.core.crypto import decode_key, pepper_mark
@@ -23,6 +20,7 @@ from app.db.opening import open_units, refuse_privileged
 from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
 from app.platform import commands
+from app.platform.offline import blame, checking, file_and_key
 from app.services import (
     accounts,
     audit_verifications,
@@ -81,16 +79,12 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("file", type=click.File("rb"))
-@click.option("--key", "key_file", type=click.File("rb"), required=True, help="The public key, as PEM.")
+@file_and_key
 @click.option("--head", "heads", multiple=True, help="A last seal's hash that you kept; may be given for each log.")
 def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
     """Check a sealed export offline: 0 it is whole, 1 it was tampered with, 2 it cannot be checked."""
-    try:
-        verdict = audit_verifications.verify(file, _public_key(key_file), [head.lower() for head in heads])
-    except (audit_verifications.Unreadable, ValueError) as error:
-        click.echo(f"cannot be checked: {error}", err=True)
-        sys.exit(2)
+    with checking(key_file) as key:
+        verdict = audit_verifications.verify(file, key, [head.lower() for head in heads])
     for name, head in verdict.heads.items():
         click.echo(f"{name}: head {head}")
     for name, number in verdict.begins.items():
@@ -99,10 +93,7 @@ def verify(file: BinaryIO, key_file: BinaryIO, heads: tuple[str, ...]) -> None:
         )
     for name in verdict.unchecked:
         click.echo(f"{name}: the tail is unchecked, since its head was not given: later events may be missing")
-    for fault in verdict.faults:
-        click.echo(f"FAULT {fault}", err=True)
-    if verdict.faults:
-        sys.exit(1)
+    blame(verdict.faults)
     click.echo(f"{verdict.events} events under {verdict.seals} seals are whole")
 
 
@@ -112,28 +103,14 @@ def export() -> None:
 
 
 @export.command("verify")
-@click.argument("file", type=click.File("rb"))
-@click.option("--key", "key_file", type=click.File("rb"), required=True, help="The public key, as PEM.")
+@file_and_key
 def verify_export(file: BinaryIO, key_file: BinaryIO) -> None:
     """Check an export offline: 0 it is whole, 1 something was changed, removed or added, 2 it cannot be checked."""
-    try:
-        verdict = export_verifications.verify(file, _public_key(key_file))
-    except (export_verifications.Unreadable, ValueError) as error:
-        click.echo(f"cannot be checked: {error}", err=True)
-        sys.exit(2)
-    for fault in verdict.faults:
-        click.echo(f"FAULT {fault}", err=True)
-    if verdict.faults:
-        sys.exit(1)
+    with checking(key_file) as key:
+        verdict = export_verifications.verify(file, key)
+    blame(verdict.faults)
     click.echo(f"tenant {verdict.tenant}, ordered {verdict.at}, graph {verdict.graph}")
     click.echo(f"{verdict.rows} lines in {verdict.files} files are whole")
-
-
-def _public_key(file: BinaryIO) -> Ed25519PublicKey:
-    key = load_pem_public_key(file.read())
-    if not isinstance(key, Ed25519PublicKey):
-        raise ValueError("the key is not an Ed25519 public key")
-    return key
 
 
 @main.group()

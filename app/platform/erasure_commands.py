@@ -9,15 +9,13 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from app.db import erasures as directory
 from app.db.erasures import ErasureRow
 from app.platform.erasures import STEPS
+from app.platform.offline import blame, checking, file_and_key
 from app.platform.terminal import door, json_too, show
 from app.services import erasure_certificates
-from app.services.erasure_certificates import Unreadable
 
 PATIENCE = 600.0
 PAUSE = 0.5
@@ -71,28 +69,17 @@ def certificate(tenant_id: UUID, as_json: bool, wait: bool) -> None:
 
 
 @click.command("verify-certificate")
-@click.argument("file", type=click.File("rb"))
-@click.option("--key", "key_file", type=click.File("rb"), required=True, help="The public audit key, as PEM.")
+@file_and_key
 @json_too
 def verify_certificate(file: BinaryIO, key_file: BinaryIO, as_json: bool) -> None:
     """Check a certificate offline: 0 it is whole, 1 it was changed or tells of something left, 2 it is none."""
-    try:
-        public = load_pem_public_key(key_file.read())
-        if not isinstance(public, Ed25519PublicKey):
-            raise Unreadable("the key is not an Ed25519 public key")
-        body, faults = erasure_certificates.verify(file.read(), public)
-    except (Unreadable, ValueError) as error:
-        click.echo(f"cannot be checked: {error}", err=True)
-        sys.exit(2)
+    with checking(key_file) as key:
+        body, faults = erasure_certificates.verify(file.read(), key)
     if as_json:
         click.echo(json.dumps({"whole": not faults, "faults": faults, "certificate": body}))
-    else:
-        for fault in faults:
-            click.echo(f"FAULT {fault}", err=True)
-        if not faults:
-            _tell(body)
-    if faults:
-        sys.exit(1)
+        sys.exit(1 if faults else 0)
+    blame(faults)
+    _tell(body)
 
 
 def _find(tenant_id: UUID) -> ErasureRow:

@@ -1,7 +1,6 @@
 """Exports of the audit log: streamed by many short reads, complete up to the moment at which they were asked for."""
 
 import heapq
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
@@ -19,6 +18,7 @@ from app.services.access import require
 from app.services.audit import LOGS, EventFilter
 from app.services.pages import Position
 from app.services.plans import Feature, require_feature
+from app.services.signatures import canonical
 from app.services.spreadsheets import csv_of
 from app.tenancy.context import tenant_scope
 
@@ -105,11 +105,6 @@ def as_record(row: AuditColumns, home: Home) -> dict[str, Any]:
     for name in ("id", "actor_id", "target_id"):
         made[name] = None if made[name] is None else str(made[name])
     return made
-
-
-def canonical(value: Any) -> bytes:
-    """Return JSON in the one way in which it is hashed: names sorted, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _ndjson(rows: list[dict[str, Any]]) -> bytes:

@@ -13,9 +13,9 @@ from app.models.tables import AuditColumns, RemovalColumns, SealColumns
 from app.services import audit
 from app.services.access import require
 from app.services.audit import LOGS
-from app.services.audit_exports import canonical
 from app.services.audit_seals import REMOVALS, SEALS, hold_log, last_removal
 from app.services.plans import entitlements, plan_of
+from app.services.signatures import canonical
 
 BATCH = 2_000
 EVERY = timedelta(days=1)

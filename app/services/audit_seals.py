@@ -1,8 +1,6 @@
 """Seals of the audit log: each signs the Merkle root of the events since the one before it."""
 
-import base64
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +20,8 @@ from app.models.trails import AuditRemoval, AuditSeal
 from app.services import merkle
 from app.services.access import require
 from app.services.audit import LOGS
-from app.services.audit_exports import Export, as_record, canonical, horizon
+from app.services.audit_exports import Export, as_record, horizon
+from app.services.signatures import canonical, signed
 from app.tenancy.context import tenant_scope
 
 SEALS: dict[Home, type[AuditSeal] | type[AccountAuditSeal]] = {
@@ -177,12 +176,12 @@ def _sealed_lines(unit: Unit, seal: SealColumns, before: SealColumns | None) -> 
     events = [
         as_record(row, unit.home) for row in unit.session.scalars(statement.order_by(table.transaction, table.id))
     ]
-    lines = [{"seal": json.loads(seal.body), "signature": base64.b64encode(seal.signature).decode()}]
+    lines = [signed("seal", seal.body, seal.signature)]
     removal = last_removal(unit)  # after the events are read: one that came meanwhile may have taken some of them
     if removal is None or removal.up_to < seal.number:
         lines = [*events, *lines]
     elif removal.up_to == seal.number:
-        lines.append({"removal": json.loads(removal.body), "signature": base64.b64encode(removal.signature).decode()})
+        lines.append(signed("removal", removal.body, removal.signature))
     return b"".join(canonical(line) + b"\n" for line in lines)
 
 

@@ -1,18 +1,15 @@
 """Checking a sealed export offline: the file, the public key and the heads that one wrote down, and nothing else."""
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from app.services import merkle
-from app.services.audit_exports import canonical
+from app.services.signatures import Unreadable, canonical, is_signed
 
 
 @dataclass
@@ -28,10 +25,6 @@ class Verdict:
     heads: dict[str, str] = field(default_factory=dict)
     unchecked: list[str] = field(default_factory=list)
     begins: dict[str, int] = field(default_factory=dict)
-
-
-class Unreadable(Exception):
-    """The file is no sealed export."""
 
 
 @dataclass
@@ -106,7 +99,7 @@ def _entry(line: bytes, place: int) -> dict[str, Any]:
 
 
 def _seal_faults(seal: dict[str, Any], entry: dict[str, Any], chain: _Chain, key: Ed25519PublicKey) -> list[str]:
-    faults = [] if _is_signed(seal, entry, key) else ["the seal's signature is not by this key"]
+    faults = [] if is_signed(seal, entry.get("signature"), key) else ["the seal's signature is not by this key"]
     if seal.get("number") != chain.number + 1:
         faults.append(f"seal {seal.get('number')} follows seal {chain.number}: seals are missing or out of order")
     if seal.get("previous") != chain.head:
@@ -121,15 +114,7 @@ def _seal_faults(seal: dict[str, Any], entry: dict[str, Any], chain: _Chain, key
 
 
 def _removal_faults(removal: dict[str, Any], entry: dict[str, Any], chain: _Chain, key: Ed25519PublicKey) -> list[str]:
-    faults = [] if _is_signed(removal, entry, key) else ["the removal's signature is not by this key"]
+    faults = [] if is_signed(removal, entry.get("signature"), key) else ["the removal's signature is not by this key"]
     if removal.get("up_to") != chain.number or removal.get("seal") != chain.head or chain.leaves:
         faults.append(f"the removal is not of the seals up to {chain.number}")
     return faults
-
-
-def _is_signed(statement: dict[str, Any], entry: dict[str, Any], key: Ed25519PublicKey) -> bool:
-    try:
-        key.verify(base64.b64decode(str(entry.get("signature")), validate=True), canonical(statement))
-    except (InvalidSignature, binascii.Error, ValueError):
-        return False
-    return True

@@ -1,7 +1,5 @@
 """Certificates of erasure: what was removed of a tenant, and that nothing is left, signed; checked offline."""
 
-import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -9,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from app.db.erasures import Erasure
-from app.services.audit_exports import canonical
+from app.services import signatures
+from app.services.signatures import Unreadable, canonical
 
 KIND = "sentinel erasure certificate 1"
 Counts = Mapping[str, Mapping[str, int]]
@@ -27,10 +25,6 @@ class Line:
     name: str
     removed: int
     left: int
-
-
-class Unreadable(Exception):
-    """The file is no certificate of erasure."""
 
 
 def compose(erasure: Erasure, removed: Counts, left: Counts, key: Ed25519PublicKey, now: datetime) -> bytes:
@@ -60,7 +54,7 @@ def compose(erasure: Erasure, removed: Counts, left: Counts, key: Ed25519PublicK
 
 def signed(body: str, signature: bytes) -> bytes:
     """Return the certificate as a file: the body and its signature."""
-    return canonical({"certificate": json.loads(body), "signature": base64.b64encode(signature).decode()}) + b"\n"
+    return canonical(signatures.signed("certificate", body, signature)) + b"\n"
 
 
 def sign(key: Ed25519PrivateKey, body: bytes) -> bytes:
@@ -72,16 +66,14 @@ def verify(file: bytes, key: Ed25519PublicKey) -> tuple[dict[str, Any], list[str
     """Return the certificate and what is wrong with it, in words. Raises Unreadable for any other file."""
     try:
         given = json.loads(file)
-        body, signature = given["certificate"], str(given["signature"])
+        body, signature = given["certificate"], given["signature"]
         kind = body["kind"]
     except (ValueError, TypeError, KeyError) as error:
         raise Unreadable("the file is no certificate of erasure") from error
     if kind != KIND:
         raise Unreadable("a certificate of another kind")
     faults = []
-    try:
-        key.verify(base64.b64decode(signature, validate=True), canonical(body))
-    except (InvalidSignature, binascii.Error, ValueError):
+    if not signatures.is_signed(body, signature, key):
         faults.append("the signature is not by this key, or the certificate was changed")
     if remains := total(body.get("left", {})):
         faults.append(f"{remains} things were left")

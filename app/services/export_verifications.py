@@ -12,15 +12,11 @@ from zlib import error as PackingError
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from app.services.audit_exports import canonical
 from app.services.export_files import FORMAT, MANIFEST, SIGNATURE, VERSION
+from app.services.signatures import Unreadable, canonical
 
 CHUNK = 1 << 20
 MOST_MANIFEST = 16 << 20
-
-
-class Unreadable(Exception):
-    """The file is no export, or of a version that is not known here."""
 
 
 @dataclass

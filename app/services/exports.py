@@ -23,8 +23,9 @@ from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.services import audit
 from app.services.access import require
-from app.services.audit_exports import canonical, horizon
+from app.services.audit_exports import horizon
 from app.services.export_files import MANIFEST, SIGNATURE, Contents, Order
+from app.services.signatures import canonical
 
 log = structlog.get_logger(__name__)
 # An export whose process has said nothing for so long is over.

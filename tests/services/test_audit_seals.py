@@ -18,6 +18,7 @@ from app.db.units import Home, Unit, Units
 from app.services import audit, audit_exports, audit_seals
 from app.services.audit import EVERYTHING
 from app.services.sealers import Sealer
+from app.services.signatures import canonical
 from tests.peers.tenants import Made, make_tenant
 from tests.plugins.servers import Database
 
@@ -133,7 +134,7 @@ def test_a_seal_of_ones_own_is_found(log: list[bytes], check: Callable[..., Resu
     """Whoever changes a seal cannot sign it."""
     entry = json.loads(log[-1])
     entry["seal"]["at"] = "2020-01-01T00:00:00.000000+00:00"
-    found = check([*log[:-1], audit_exports.canonical(entry) + b"\n"])
+    found = check([*log[:-1], canonical(entry) + b"\n"])
     assert found.exit_code == 1 and "signature" in found.output
 
 
