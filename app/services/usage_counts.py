@@ -100,7 +100,7 @@ def sum_days(unit: Unit, since: date | None, until: date) -> None:
     once, it changes nothing more. Days that the plan no longer keeps are deleted.
     """
     lock = {"tenant": str(unit.tenant_id)}
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7304, hashtext(:tenant))"), lock)
+    unit.session.execute(text("SELECT pg_advisory_xact_lock(7305, hashtext(:tenant))"), lock)
     until_at = _start(until)
     oldest = unit.session.execute(_OLDEST, {"until": until_at, "all": since is None}).scalar_one()
     first = min((each for each in (since, oldest) if each is not None), default=until)
