@@ -1,6 +1,7 @@
 """Asking for another plan: until there is billing, a request that staff approve or decline."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from app.services.access import require
 from app.services.plans import (
     FEATURE_NAMES,
     QUOTA_NAMES,
-    Entitlements,
+    Feature,
     PlanName,
     Quota,
     entitlements,
@@ -45,20 +46,26 @@ class Consequences:
 def consequences(unit: Unit, plan: PlanName) -> Consequences:
     """Return what would exceed `plan`, and what it leaves out that the tenant has. Needs tenant:plan:read."""
     require(unit, Permission.PLAN_READ)
-    wanted, has = plan_of(plan), entitlements(unit)
-    beyond = []
-    for quota, limit in wanted.quotas.items():
-        used = used_now(unit, quota)
-        if limit is not None and used is not None and used > limit and str(quota) not in has.overridden:
-            beyond.append((QUOTA_NAMES[quota], used, limit))
-    now, then = plan_of(has.plan).retention_days, wanted.retention_days
-    return Consequences(tuple(beyond), lost_with(has, plan), (now, then) if then < now else None)
+    has = entitlements(unit)
+    there = {quota: used for quota in has.quotas if (used := used_now(unit, quota)) is not None}
+    now, then = plan_of(has.plan).retention_days, plan_of(plan).retention_days
+    foreseen = foresee(there, has.features, plan, has.overridden)
+    return replace(foreseen, kept_days=(now, then) if then < now else None)
 
 
-def lost_with(has: Entitlements, plan: PlanName) -> tuple[str, ...]:
-    """Return the names of the features that a tenant has now and would not have with `plan`."""
-    lost = has.features - plan_of(plan).features
-    return tuple(sorted(FEATURE_NAMES[feature] for feature in lost if str(feature) not in has.overridden))
+def foresee(
+    there: Mapping[Quota, int], features: Collection[Feature], plan: PlanName, agreed: Collection[str]
+) -> Consequences:
+    """Return what `plan` has no room for, and what it leaves out; what was agreed on with the tenant stays in force."""
+    exceeded = excess.beyond(there, plan, agreed)
+    beyond = tuple((QUOTA_NAMES[quota], used, limit) for quota, used, limit in exceeded)
+    return Consequences(beyond, lost_with(features, plan, agreed))
+
+
+def lost_with(features: Collection[Feature], plan: PlanName, agreed: Collection[str]) -> tuple[str, ...]:
+    """Return the names of those features that `plan` leaves out, but for what was agreed on."""
+    lost = set(features) - plan_of(plan).features
+    return tuple(sorted(FEATURE_NAMES[feature] for feature in lost if str(feature) not in agreed))
 
 
 def used_now(unit: Unit, quota: Quota) -> int | None:

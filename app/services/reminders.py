@@ -42,16 +42,16 @@ def remind(unit: Unit) -> bool:
 
 
 def _tell_of_coming_end(unit: Unit, tenant: Tenant, ends_at: datetime) -> None:
-    here = plan_of(entitlements(unit).plan)
+    has = entitlements(unit)
     lines = [
-        f"The trial of {here.name} for {tenant.name} ends on {ends_at:%-d %B %Y at %H:%M} UTC. "
+        f"The trial of {plan_of(has.plan).name} for {tenant.name} ends on {ends_at:%-d %B %Y at %H:%M} UTC. "
         "The tenant is on the plan Free from then on, and nothing is deleted."
     ]
     beyond = excess.foresee(unit, PlanName.FREE)
     if beyond:
         told = "; ".join(f"{QUOTA_NAMES[quota]}: {used:,} used, {limit:,} allowed" for quota, used, limit in beyond)
         lines.append(f"What Free has no room for becomes read-only: {told}.")
-    if lost := plan_requests.lost_with(entitlements(unit), PlanName.FREE):
+    if lost := plan_requests.lost_with(has.features, PlanName.FREE, has.overridden):
         lines.append("Free does not include: " + ", ".join(lost) + ".")
     if not beyond:
         lines.append("All people, keys and workspaces that are there fit into Free.")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.db.oversight import Counted, OverrideRow
-from app.services.plan_requests import Consequences
-from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, Feature, PlanName, Quota, plan_of
+from app.services.plan_requests import Consequences, foresee
+from app.services.plans import QUOTA_NAMES, PlanName, Quota, plan_of
 from app.services.quota_summaries import Line
 
 
@@ -36,20 +36,8 @@ def consequences_of(standing: Standing, present: str, overrides: Iterable[Overri
 
     What was agreed on with the tenant stays in force, so that it is not counted.
     """
-    agreed = {(one.kind, one.name) for one in overrides}
-    wanted, has = plan_of(plan), plan_of(PlanName(present))
-    beyond = []
-    for line in standing.lines:
-        limit = wanted.quotas[line.quota]
-        if (
-            limit is not None
-            and line.used is not None
-            and line.used > limit
-            and ("quota", str(line.quota)) not in agreed
-        ):
-            beyond.append((line.name, line.used, limit))
-    lost = [feature for feature in has.features - wanted.features if ("feature", str(feature)) not in agreed]
-    return Consequences(tuple(beyond), tuple(sorted(_name(feature) for feature in lost)))
+    there = {line.quota: line.used for line in standing.lines if line.used is not None}
+    return foresee(there, plan_of(PlanName(present)).features, plan, {one.name for one in overrides})
 
 
 def other_plans(
@@ -60,7 +48,3 @@ def other_plans(
         return {}
     known = list(overrides)
     return {plan: consequences_of(standing, present, known, plan) for plan in PlanName if plan != present}
-
-
-def _name(feature: Feature) -> str:
-    return FEATURE_NAMES[feature]
