@@ -26,7 +26,7 @@ from app.services.key_hygiene import Trait
 from app.services.pages import count_each
 from app.services.plans import Quota
 from app.services.quota_summaries import Line
-from app.services.quotas import METERS, SMALLEST_WARNED, Meter
+from app.services.quotas import METERS, Meter
 
 SOON = timedelta(days=14)
 TRIAL_SOON = timedelta(days=7)
@@ -183,7 +183,7 @@ def _of_quotas(unit: Unit, used: Sequence[Line]) -> list[Matter]:
         Matter(Kind.QUOTA, line.percent or 0, quota=line)
         for line in used
         if line.at_risk
-        and (line.limit or 0) >= SMALLEST_WARNED
+        and line.matters
         and METERS[line.quota] is not Meter.AT_ONCE
         and (may(unit, Permission.PLAN_WRITE) or may(unit, RELIEF.get(line.quota, Permission.PLAN_WRITE)))
     ]

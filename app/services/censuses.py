@@ -10,8 +10,7 @@ import structlog
 from app.db import staff
 from app.db.units import Home, Unit, Units
 from app.services.loops import Loop
-from app.services.quota_summaries import Line, lines_of
-from app.services.quotas import SMALLEST_WARNED
+from app.services.quota_summaries import lines_of
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -59,7 +58,7 @@ def count_tenant(units: Units, tenant_id: UUID) -> None:
 
 def _count(unit: Unit) -> None:
     lines = [line for line in lines_of(unit) if line.used is not None]
-    shares = [(line.percent, str(line.quota)) for line in lines if _matters(line) and line.percent is not None]
+    shares = [(line.percent, str(line.quota)) for line in lines if line.matters and line.percent is not None]
     percent, quota = max(shares, default=(None, None))
     staff.note_count(
         unit.session,
@@ -67,10 +66,5 @@ def _count(unit: Unit) -> None:
         [{"quota": str(line.quota), "used": line.used, "limit": line.limit, "agreed": line.agreed} for line in lines],
         percent=percent,
         quota=quota,
-        risky=any(line.at_risk for line in lines if _matters(line)),
+        risky=any(line.at_risk for line in lines if line.matters),
     )
-
-
-def _matters(line: Line) -> bool:
-    """Tell whether a quota's share says anything: one of one seat is full from the first day on."""
-    return line.limit is None or line.limit >= SMALLEST_WARNED

@@ -16,7 +16,7 @@ from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
 from app.services.plan_requests import used_now
 from app.services.plans import QUOTA_NAMES, Quota, entitlements
-from app.services.quotas import METERS, Meter
+from app.services.quotas import METERS, SMALLEST_WARNED, Meter
 from app.services.usage_series import Measure, Period
 
 AT_RISK = 90
@@ -44,6 +44,11 @@ class Line:
         return 100 if self.limit == 0 else self.used * 100 // self.limit
 
     @property
+    def matters(self) -> bool:
+        """Whether its share says anything: a quota of one seat is full from the first day on."""
+        return (self.limit or 0) >= SMALLEST_WARNED
+
+    @property
     def at_risk(self) -> bool:
         return self.percent is not None and self.used is not None and self.used * 100 > AT_RISK * (self.limit or 0)
 
@@ -57,18 +62,18 @@ def summarise(unit: Unit) -> list[Line]:
 def lines_of(unit: Unit) -> list[Line]:
     """Return the same to whoever works for the platform."""
     allowed = entitlements(unit)
-    period = quotas.used_of(unit, Quota.SCANS)[1]
-    return [
-        Line(
-            quota,
-            QUOTA_NAMES[quota],
-            used_now(unit, quota),
-            limit,
-            quotas.next_period(period) if METERS[quota] is Meter.MONTH else None,
-            str(quota) in allowed.overridden,
-        )
-        for quota, limit in allowed.quotas.items()
-    ]
+    lines = []
+    for quota, limit in allowed.quotas.items():
+        used, resets_at = _used(unit, quota)
+        lines.append(Line(quota, QUOTA_NAMES[quota], used, limit, resets_at, str(quota) in allowed.overridden))
+    return lines
+
+
+def _used(unit: Unit, quota: Quota) -> tuple[int | None, datetime | None]:
+    if METERS[quota] is not Meter.MONTH:
+        return used_now(unit, quota), None
+    used, period = quotas.used_of(unit, quota)
+    return used, quotas.next_period(period)
 
 
 @dataclass(frozen=True, slots=True)
