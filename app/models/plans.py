@@ -85,34 +85,33 @@ class QuotaReservation(OfTenant, Table):
     settled_at: Mapped[datetime | None]
 
 
-class UsageMinute(InWorkspace, OfTenant, Table):
-    """API calls of one minute to one endpoint, by one key or one person's token; the nil id is no key, no workspace."""
+class CallSumColumns(InWorkspace, OfTenant):
+    """API calls to one endpoint by one key or one person's token; the nil id is no key, no workspace."""
+
+    key_id: Mapped[UUID] = mapped_column(primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    endpoint: Mapped[str] = mapped_column(primary_key=True)
+    calls: Mapped[int] = mapped_column(BigInteger)
+    texts: Mapped[int] = mapped_column(BigInteger)
+
+
+class UsageMinute(CallSumColumns, Table):
+    """The calls of one minute."""
 
     __tablename__ = "usage_minutes"
     home = Home.CONTENT
 
-    minute: Mapped[datetime] = mapped_column(primary_key=True)
-    key_id: Mapped[UUID] = mapped_column(primary_key=True)
-    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
-    person: Mapped[str] = mapped_column(primary_key=True)
-    endpoint: Mapped[str] = mapped_column(primary_key=True)
-    calls: Mapped[int] = mapped_column(BigInteger)
-    texts: Mapped[int] = mapped_column(BigInteger)
+    minute: Mapped[datetime] = mapped_column(primary_key=True, sort_order=-10)
 
 
-class UsageDay(InWorkspace, OfTenant, Table):
-    """The same of one UTC day that is over; its minutes are gone."""
+class UsageDay(CallSumColumns, Table):
+    """The calls of one UTC day that is over; its minutes are gone."""
 
     __tablename__ = "usage_days"
     home = Home.CONTENT
 
-    day: Mapped[date] = mapped_column(primary_key=True)
-    key_id: Mapped[UUID] = mapped_column(primary_key=True)
-    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
-    person: Mapped[str] = mapped_column(primary_key=True)
-    endpoint: Mapped[str] = mapped_column(primary_key=True)
-    calls: Mapped[int] = mapped_column(BigInteger)
-    texts: Mapped[int] = mapped_column(BigInteger)
+    day: Mapped[date] = mapped_column(primary_key=True, sort_order=-10)
 
 
 class UsageFlush(Identified, Table):
