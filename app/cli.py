@@ -16,7 +16,7 @@ from app.core.logs import configure_logs
 from app.core.permissions import Role, permissions_of
 from app.core.settings import Settings, settings
 from app.db import directory, key_uses, usage_books
-from app.db.opening import open_units, refuse_privileged
+from app.db.opening import open_doorway, open_units, refuse_privileged
 from app.db.units import Doorway, Home, Unit, Units
 from app.outbox.wakers import Waker
 from app.platform import commands
@@ -165,26 +165,16 @@ def peppers() -> None:
     if given.database_worker_url is None:
         raise click.ClickException("DATABASE_WORKER_URL must be set: counting over all tenants is the worker's")
     known = dict(zip(map(pepper_mark, given.peppers), ("KEY_PEPPER", "KEY_PEPPER_PREVIOUS"), strict=False))
-    units = open_units(given, given.database_worker_url.get_secret_value(), application="sentinel keys")
-    refuse_privileged(units.engines.control)
-    try:
-        with units.identify() as door:
-            for mark, secrets in key_uses.count_peppers(door.session):
-                click.echo(f"{secrets:>8,}  {mark or 'from before marks'}  {known.get(mark, 'neither of the two')}")
-    finally:
-        units.engines.dispose()
+    with open_doorway(given, given.database_worker_url.get_secret_value(), application="sentinel keys") as door:
+        for mark, secrets in key_uses.count_peppers(door.session):
+            click.echo(f"{secrets:>8,}  {mark or 'from before marks'}  {known.get(mark, 'neither of the two')}")
 
 
 @contextmanager
 def _doorway() -> Iterator[tuple[Doorway, bytes]]:
     given = settings()
-    units = open_units(given, given.database_url.get_secret_value(), application="sentinel tokens")
-    refuse_privileged(units.engines.control)
-    try:
-        with units.identify() as door:
-            yield door, decode_key(given.master_key.get_secret_value())
-    finally:
-        units.engines.dispose()
+    with open_doorway(given, given.database_url.get_secret_value(), application="sentinel tokens") as door:
+        yield door, decode_key(given.master_key.get_secret_value())
 
 
 def _targets(given: Settings) -> list[str]:

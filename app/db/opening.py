@@ -1,6 +1,7 @@
 """Opening the database for a process: its engine and units of work; a login with too many rights is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import Engine, text
@@ -9,7 +10,7 @@ from app.core.clock import Clock
 from app.core.crypto import CachedKeyRing, decode_key
 from app.core.settings import Settings
 from app.db.engines import Engines, Scope, make_engine
-from app.db.units import Units
+from app.db.units import Doorway, Units
 
 _RIGHTS = text(
     """
@@ -71,3 +72,15 @@ def _wrapped_key(engine: Engine, tenant_id: UUID) -> bytes | None:
             {"t": tenant_id},
         ).scalar()
         return found
+
+
+@contextmanager
+def open_doorway(settings: Settings, url: str, *, application: str) -> Iterator[Doorway]:
+    """Open the directory for one command, with a plain login. Raises TooManyRights."""
+    units = open_units(settings, url, application=application)
+    try:
+        refuse_privileged(units.engines.control)
+        with units.identify() as door:
+            yield door
+    finally:
+        units.engines.dispose()

@@ -14,7 +14,7 @@ import click
 from app.core.errors import AppError
 from app.core.settings import settings
 from app.db import oversight
-from app.db.opening import open_units, refuse_privileged
+from app.db.opening import open_doorway
 from app.db.oversight import EventSearch
 from app.db.units import Doorway
 from app.services import staff
@@ -40,16 +40,13 @@ def door() -> Iterator[Doorway]:
     given = settings()
     if given.database_platform_url is None:
         raise click.ClickException("DATABASE_PLATFORM_URL is not set: staff commands run with the platform's login")
-    units = open_units(given, given.database_platform_url.get_secret_value(), application="sentinel staff command")
+    url = given.database_platform_url.get_secret_value()
     try:
-        refuse_privileged(units.engines.control)
-        with units.identify() as opened:
+        with open_doorway(given, url, application="sentinel staff command") as opened:
             yield opened
     except AppError as error:
         told = "; ".join(f"{name}: {what}" for name, what in error.fields.items())
         raise click.ClickException(error.detail + (f" ({told})" if told else "")) from error
-    finally:
-        units.engines.dispose()
 
 
 def named(command: Command) -> Command:
