@@ -1,20 +1,20 @@
 """Erasures of tenants as staff see them: under way, over, and the certificate of each."""
 
 import json
-from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request
 
 from app.core.errors import NotFound
 from app.db import erasures as directory
 from app.db.erasures import ErasureRow
 from app.db.units import Doorway
+from app.platform.pages import moment, page
 from app.platform.routing import staff_page
 from app.services import audit_seals, erasure_certificates
 
 blueprint = Blueprint("erasures", __name__)
-SIZE = 50
 STEPS = {
     "settle": "Waits for work that began earlier",
     "key": "Destroys the data key",
@@ -30,11 +30,8 @@ STEPS = {
 @staff_page(blueprint, "/erasures")
 def index(door: Doorway) -> str:
     """List erasures, newest first."""
-    rows = directory.listed(door.session, before=_before(), most=SIZE + 1)
-    older = None
-    if len(rows) > SIZE:
-        rows = rows[:SIZE]
-        older = url_for("erasures.index", before=rows[-1].begun_at.isoformat(), before_id=rows[-1].tenant_id)
+    read = partial(directory.listed, door.session, before=moment("before"))
+    rows, older = page(read, "erasures.index", "before", lambda row: (row.begun_at, row.tenant_id))
     newest = bool(request.args.get("before"))
     return render_template("platform/erasures.html", rows=rows, older=older, newest=newest, steps=STEPS)
 
@@ -78,11 +75,3 @@ def find_erasure(door: Doorway, tenant_id: UUID) -> ErasureRow:
     if not found:
         raise NotFound()
     return found[0]
-
-
-def _before() -> tuple[datetime, UUID] | None:
-    try:
-        at = datetime.fromisoformat(request.args["before"])
-        return (at, UUID(request.args["before_id"])) if at.tzinfo else None
-    except (KeyError, ValueError):
-        return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.db import oversight
 from app.db import staff as directory
 from app.db.oversight import EventSearch
 from app.db.units import Doorway
+from app.platform.pages import moment, page
 from app.platform.routing import member, staff_page
 from app.services import checkups, staff
 from app.services.spreadsheets import csv_of
@@ -19,7 +21,6 @@ from app.serving.requests import origin
 from app.serving.runtimes import runtime
 
 blueprint = Blueprint("records", __name__)
-SIZE = 50
 AT_ONCE = 1000
 COLUMNS = ("at", "staff_label", "action", "tenant_id", "slug", "reason", "address", "done_at", "last_error", "id")
 
@@ -28,11 +29,8 @@ COLUMNS = ("at", "staff_label", "action", "tenant_id", "slug", "reason", "addres
 def log(door: Doorway) -> str:
     """List what staff did, newest first."""
     wanted, filters = _wanted(request.args)
-    rows = oversight.log(door.session, wanted, before=_before(), most=SIZE + 1)
-    older = None
-    if len(rows) > SIZE:
-        rows = rows[:SIZE]
-        older = url_for("records.log", **filters, before=rows[-1].at.isoformat(), before_id=rows[-1].id)
+    read = partial(oversight.log, door.session, wanted, before=moment("before"))
+    rows, older = page(read, "records.log", "before", lambda row: (row.at, row.id), **filters)
     return render_template(
         "platform/log.html",
         rows=rows,
@@ -102,11 +100,3 @@ def _day(typed: str) -> date | None:
 
 def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
-
-
-def _before() -> tuple[datetime, UUID] | None:
-    try:
-        at = datetime.fromisoformat(request.args["before"])
-        return at if at.tzinfo else at.replace(tzinfo=UTC), UUID(request.args["before_id"])
-    except (KeyError, ValueError):
-        return None

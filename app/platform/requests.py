@@ -1,6 +1,6 @@
 """Plans that tenants ask for: listed, approved, declined."""
 
-from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -11,6 +11,7 @@ from app.core.errors import Conflict, Invalid, NotFound
 from app.db import oversight
 from app.db.oversight import RequestRow
 from app.db.units import Doorway
+from app.platform.pages import moment, page
 from app.platform.routing import member, staff_page
 from app.platform.tenants import find_tenant
 from app.services import staff
@@ -22,7 +23,6 @@ from app.serving.forms import Form
 from app.serving.requests import origin
 
 blueprint = Blueprint("requests", __name__)
-SIZE = 50
 DECISIONS = {"approval": "plan.approve", "refusal": "plan.decline"}
 
 
@@ -36,11 +36,8 @@ class DecisionForm(Form):
 @staff_page(blueprint, "/requests")
 def index(door: Doorway) -> str:
     """List the plans that are asked for, the oldest first."""
-    rows = oversight.requests(door.session, after=_after(), most=SIZE + 1)
-    following = None
-    if len(rows) > SIZE:
-        rows = rows[:SIZE]
-        following = url_for("requests.index", after=rows[-1].asked_at.isoformat(), after_id=rows[-1].id)
+    read = partial(oversight.requests, door.session, after=moment("after"))
+    rows, following = page(read, "requests.index", "after", lambda row: (row.asked_at, row.id))
     first = url_for("requests.index") if request.args.get("after_id") else None
     return render_template("platform/requests.html", rows=rows, following=following, first=first)
 
@@ -95,11 +92,3 @@ def _request(door: Doorway, tenant_id: UUID, request_id: UUID) -> RequestRow:
         if found.id == request_id:
             return found
     raise NotFound("Nobody asks for this plan any more: it was decided on or withdrawn.")
-
-
-def _after() -> tuple[datetime, UUID] | None:
-    try:
-        at = datetime.fromisoformat(request.args["after"])
-        return at if at.tzinfo else at.replace(tzinfo=UTC), UUID(request.args["after_id"])
-    except (KeyError, ValueError):
-        return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.db import erasures, oversight
 from app.db.oversight import EventSearch, TenantRow, TenantSearch
 from app.db.units import Doorway
 from app.platform.acts import ACTS, NAMES, PLAN_CHOICES
+from app.platform.pages import page
 from app.platform.routing import member, staff_page
 from app.services import staff
 from app.services.lifecycles import PLANS
@@ -27,7 +29,6 @@ from app.serving.words import CAP
 from app.tenancy.placements import Isolation
 
 blueprint = Blueprint("tenants", __name__)
-SIZE = 50
 RECENT = 30
 STATUSES = ("trial", "active", "suspended", "deleted")
 LEVELS = tuple(str(level) for level in Isolation)
@@ -57,11 +58,8 @@ def start(_door: Doorway) -> Response:
 def index(door: Doorway) -> str:
     """List tenants by name, with figures over all."""
     wanted, filters = _wanted(request.args)
-    rows = oversight.tenants(door.session, wanted, after=_after(request.args), most=SIZE + 1)
-    following = None
-    if len(rows) > SIZE:
-        rows = rows[:SIZE]
-        following = url_for("tenants.index", **filters, after=rows[-1].name, after_id=rows[-1].tenant_id)
+    read = partial(oversight.tenants, door.session, wanted, after=_after(request.args))
+    rows, following = page(read, "tenants.index", "after", lambda row: (row.name, row.tenant_id), **filters)
     return render_template(
         "platform/tenants.html",
         rows=rows,

@@ -12,7 +12,7 @@ from app.db import oversight
 from app.db import staff as directory
 from app.db.engines import NOBODY
 from app.db.units import Home, Units
-from app.platform import tenants as pages
+from app.platform import pages
 from app.services import audit_seals, censuses
 from app.services.plan_overrides import Wanted, override
 from app.services.plans import Quota
