@@ -19,41 +19,28 @@ IN_COOKIE = "staff"
 
 def open_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
     """Serve a page to anybody; the view gets the doorway first."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def serve(**arguments: Any) -> Response:
-            with runtime().units.identify() as door:
-                response = make_response(view(door, **arguments))
-                if response.status_code < 400:
-                    door.commit()
-                return response
-
-        serve.staff_only = False  # type: ignore[attr-defined]
-        blueprint.add_url_rule(rule, view.__name__, serve, methods=list(methods))
-        return view
-
-    return decorate
+    return _page(blueprint, rule, methods, staff_only=False)
 
 
 def staff_page(blueprint: Blueprint, rule: str, *, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:
     """Serve a page to staff who are signed in; the view gets the doorway first. Others are sent to sign in."""
+    return _page(blueprint, rule, methods, staff_only=True)
 
+
+def _page(blueprint: Blueprint, rule: str, methods: tuple[str, ...], *, staff_only: bool) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def serve(**arguments: Any) -> Response:
             with runtime().units.identify() as door:
-                g.member = _member(door)
-                if g.member is None:
+                if staff_only and not _let_in(door):
                     target = request.full_path.rstrip("?") if request.method == "GET" else None
                     return redirect(url_for("logins.new", next=target), 303)
-                g.requests = oversight.count_requests(door.session)
                 response = make_response(view(door, **arguments))
                 if response.status_code < 400:
                     door.commit()
                 return response
 
-        serve.staff_only = True  # type: ignore[attr-defined]
+        serve.staff_only = staff_only  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view.__name__, serve, methods=list(methods))
         return view
 
@@ -81,9 +68,14 @@ def member() -> Member:
     return found
 
 
-def _member(door: Doorway) -> Member | None:
+def _let_in(door: Doorway) -> bool:
+    """Find who is signed in, and how many plans are asked for, which each page tells."""
     token = session.get(IN_COOKIE)
-    return staff.member_of(door, token) if token else None
+    g.member = staff.member_of(door, token) if token else None
+    if g.member is None:
+        return False
+    g.requests = oversight.count_requests(door.session)
+    return True
 
 
 def register_staff(app: Flask) -> None:
