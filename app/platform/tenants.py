@@ -79,19 +79,18 @@ def index(door: Doorway) -> str:
 def show(door: Doorway, tenant_id: UUID) -> str | Response:
     if erasures.begun(door.session, tenant_id):
         return redirect(url_for("erasures.show", tenant_id=tenant_id), 303)
-    return render_template("platform/tenant.html", **_told(door, tenant_id))
+    return render_template("platform/tenant.html", **_told(door, tenant_id, erasing=False))
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>/live")
 def follow(door: Doorway, tenant_id: UUID) -> Response:
     """Answer the page's content again while an order waits."""
-    return live("platform/_tenant.html", **_told(door, tenant_id))
+    return live("platform/_tenant.html", **_told(door, tenant_id, erasing=erasures.begun(door.session, tenant_id)))
 
 
-def _told(door: Doorway, tenant_id: UUID) -> dict[str, Any]:
+def _told(door: Doorway, tenant_id: UUID, *, erasing: bool) -> dict[str, Any]:
     row = find_tenant(door, tenant_id)
     history = oversight.log(door.session, EventSearch(tenant_id), most=RECENT)
-    erasing = erasures.begun(door.session, tenant_id)
     return {
         "row": row,
         "erasing": erasing,
