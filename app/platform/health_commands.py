@@ -60,7 +60,7 @@ def effects() -> None:
 def list_effects(as_json: bool) -> None:
     """List the effects that are stuck, the oldest first."""
     with door() as opened:
-        rows = checkups.check_up(opened.session).effects
+        rows = checkups.stuck_effects(opened.session)
     show(rows, EFFECTS, as_json=as_json)
 
 

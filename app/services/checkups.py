@@ -48,9 +48,14 @@ def check_up(session: Session) -> Checkup:
         alive=sum(now - worker.seen_at < SEEN_LATELY for worker in workers),
         backlog=backlog,
         lag=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
-        effects=oversight.stuck_effects(session, tries=TRIES, late=LATE, most=MOST),
+        effects=stuck_effects(session),
         scans=oversight.stuck_scans(session, unbegun=UNBEGUN, unended=UNENDED, most=MOST),
     )
+
+
+def stuck_effects(session: Session) -> list[StuckEffect]:
+    """Return the effects that are stuck, the oldest first."""
+    return oversight.stuck_effects(session, tries=TRIES, late=LATE, most=MOST)
 
 
 def stuck_effect(session: Session, tenant_id: UUID, effect_id: UUID) -> StuckEffect:
