@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -152,8 +153,6 @@ def decide_request(
     if unit.actor.kind not in (ActorKind.STAFF, ActorKind.SYSTEM):
         raise PermissionDenied("Only the staff of the platform decide on plans.")
     request = _open_request(unit, request_id)
-    request.status = "approved" if approve else "declined"
-    request.decided_at, request.decided_by, request.answer = unit.now(), unit.actor.label, answer.strip() or None
     tenant = unit.session.get_one(Tenant, unit.tenant_id)
     before = {"plan": tenant.plan, "status": tenant.status}
     if approve:
@@ -161,14 +160,10 @@ def decide_request(
         if tenant.status == "trial":
             tenant.status = "active"
         request_effect(unit, "scan.dispatch", {})  # there may be room now for scans that wait
-    after = {"plan": tenant.plan, "status": tenant.status, "answer": request.answer}
-    after |= {} if reason is None else {"reason": reason}
-    audit.record(
-        unit, f"plan.{'approve' if approve else 'decline'}", "plan_request", request.id, before=before, after=after
-    )
+    after = {"plan": tenant.plan, "status": tenant.status} | ({} if reason is None else {"reason": reason})
+    _answer(unit, request, answer.strip() or None, approve=approve, before=before, after=after)
     if approve:
         excess.settle(unit)
-    _notify(unit, request)
     return request
 
 
@@ -181,11 +176,24 @@ def answer_waiting(unit: Unit, reason: str) -> None:
     if request is None:
         return
     plan = unit.session.get_one(Tenant, unit.tenant_id).plan
-    request.status = "approved" if plan == request.plan else "declined"
-    request.decided_at, request.decided_by, request.answer = unit.now(), unit.actor.label, reason
-    verb = "approve" if plan == request.plan else "decline"
-    after = {"plan": plan, "answer": reason}
-    audit.record(unit, f"plan.{verb}", "plan_request", request.id, before={"plan": request.plan_before}, after=after)
+    before, after = {"plan": request.plan_before}, {"plan": plan}
+    _answer(unit, request, reason, approve=plan == request.plan, before=before, after=after)
+
+
+def _answer(
+    unit: Unit,
+    request: PlanRequest,
+    answer: str | None,
+    *,
+    approve: bool,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+) -> None:
+    """Close the request, on record and with mail; `before` and `after` are of the tenant."""
+    request.status = "approved" if approve else "declined"
+    request.decided_at, request.decided_by, request.answer = unit.now(), unit.actor.label, answer
+    verb = "approve" if approve else "decline"
+    audit.record(unit, f"plan.{verb}", "plan_request", request.id, before=before, after={**after, "answer": answer})
     _notify(unit, request)
 
 
