@@ -6,7 +6,6 @@ from app.core.errors import Conflict
 from app.db import erasures as directory
 from app.db.units import Unit
 from app.services import audit, lifecycles
-from app.tenancy.actors import ActorKind
 
 
 def order_erasure(unit: Unit, order_id: UUID, slug: str, reason: str) -> None:
@@ -14,8 +13,7 @@ def order_erasure(unit: Unit, order_id: UUID, slug: str, reason: str) -> None:
 
     Done twice it changes nothing more. Raises Conflict for a tenant that is neither, Invalid for another slug.
     """
-    if unit.actor.kind is not ActorKind.STAFF:
-        raise Conflict("The platform's staff alone does this.")
+    lifecycles.require_staff(unit)
     if directory.begun(unit.session, unit.tenant_id):
         return
     tenant = lifecycles.present_tenant(unit)

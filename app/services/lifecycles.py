@@ -34,7 +34,7 @@ def suspend_tenant(unit: Unit, reason: str) -> Tenant:
 
     A second time changes nothing but the reason. Raises Conflict where it is deleted.
     """
-    _require_staff(unit)
+    require_staff(unit)
     tenant = present_tenant(unit)
     if tenant.status not in (*OPEN, "suspended"):
         raise Conflict(f"The tenant is {tenant.status}.")
@@ -47,7 +47,7 @@ def suspend_tenant(unit: Unit, reason: str) -> Tenant:
 
 def resume_tenant(unit: Unit, reason: str) -> Tenant:
     """Open a suspended tenant again, as a trial where its time is not over. Staff alone may. Raises Conflict."""
-    _require_staff(unit)
+    require_staff(unit)
     tenant = present_tenant(unit)
     if tenant.status != "suspended":
         raise Conflict(f"The tenant is {tenant.status}, not suspended.")
@@ -63,7 +63,7 @@ def change_plan(unit: Unit, plan: str, reason: str) -> Tenant:
 
     What the plan has no room for is read-only from the commit on. Raises Invalid for an unknown plan.
     """
-    _require_staff(unit)
+    require_staff(unit)
     if plan not in PLANS:
         raise Invalid("There is no such plan.", fields={"plan": "choose one of " + ", ".join(PLANS)})
     tenant = present_tenant(unit)
@@ -222,7 +222,8 @@ def _written(value: Any) -> Any:
     return value if as_text is None else as_text(timespec="seconds")
 
 
-def _require_staff(unit: Unit) -> None:
+def require_staff(unit: Unit) -> None:
+    """Return if the platform's staff acts. Raises Conflict."""
     if unit.actor.kind is not ActorKind.STAFF:
         raise Conflict("The platform's staff alone does this.")
 
