@@ -20,7 +20,7 @@ from app.core.crypto import KeyRing
 from app.db.commits import carry
 from app.db.engines import NOBODY, RELAXED, Engines, Scope
 from app.tenancy.actors import Actor
-from app.tenancy.context import require_tenant
+from app.tenancy.context import require_tenant, tenant_scope
 from app.tenancy.placements import Isolation, Placement
 
 
@@ -203,6 +203,12 @@ class Units:
             yield work.unit(home)
         finally:
             work.close()
+
+    @contextmanager
+    def reopen(self, asked: Unit, home: Home) -> Iterator[Unit]:
+        """Open a unit of its own for whoever worked in `asked`, which may be over: for short reads one by one."""
+        with tenant_scope(asked.tenant_id), self.open(home, asked.actor, placement=asked.placement) as unit:
+            yield unit
 
     @contextmanager
     def identify(self, *, relaxed: bool = False) -> Iterator["Doorway"]:

@@ -20,7 +20,6 @@ from app.services.pages import Position
 from app.services.plans import Feature, require_feature
 from app.services.signatures import canonical
 from app.services.spreadsheets import csv_of
-from app.tenancy.context import tenant_scope
 
 FORMS = ("csv", "ndjson", "sealed")
 CHUNK = 1_000
@@ -89,11 +88,11 @@ def _rows(units: Units, export: Export, home: Home) -> Iterator[dict[str, Any]]:
 
 def _read(units: Units, export: Export, home: Home, after: Position | None) -> list[AuditColumns]:
     """Read the next rows in a transaction of their own: a slow reader holds none open."""
-    table, asked = LOGS[home], export.unit
+    table = LOGS[home]
     statement = select(table).where(*audit.conditions(table, export.wanted), table.transaction < export.horizons[home])
     if after is not None:
         statement = statement.where(tuple_(table.at, table.id) > (after.at, after.id))
-    with tenant_scope(asked.tenant_id), units.open(home, asked.actor, placement=asked.placement) as unit:
+    with units.reopen(export.unit, home) as unit:
         return list(unit.session.scalars(statement.order_by(table.at, table.id).limit(CHUNK)))
 
 

@@ -22,7 +22,6 @@ from app.services.access import require
 from app.services.audit import LOGS
 from app.services.audit_exports import Export, as_record, horizon
 from app.services.signatures import canonical, signed
-from app.tenancy.context import tenant_scope
 
 SEALS: dict[Home, type[AuditSeal] | type[AccountAuditSeal]] = {
     Home.ACCOUNT: AccountAuditSeal,
@@ -152,8 +151,7 @@ def stream_sealed(units: Units, export: Export) -> Iterator[bytes]:
     for home in SEALS:
         before: SealColumns | None = None
         while True:
-            asked = export.unit
-            with tenant_scope(asked.tenant_id), units.open(home, asked.actor, placement=asked.placement) as unit:
+            with units.reopen(export.unit, home) as unit:
                 seal = _next_seal(unit, before)
                 text = b"" if seal is None else _sealed_lines(unit, seal, before)
             if seal is None:

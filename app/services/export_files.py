@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +25,6 @@ from app.services.export_tables import (
     exported_tables,
     line_of,
 )
-from app.tenancy.context import tenant_scope
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
@@ -61,13 +59,6 @@ class Order:
     at: datetime
     tenant: dict[str, str]
     horizons: dict[Home, int]
-
-    @contextmanager
-    def opened(self, units: Units, home: Home) -> Iterator[Unit]:
-        """Open a short transaction as who ordered the export."""
-        asked = self.unit
-        with tenant_scope(asked.tenant_id), units.open(home, asked.actor, placement=asked.placement) as unit:
-            yield unit
 
 
 class Contents:
@@ -151,7 +142,7 @@ def _table_parts(units: Units, order: Order, table: ExportedTable) -> Iterator[b
         statement = select(*columns).order_by(*key).limit(table.chunk)
         if after is not None:
             statement = statement.where(tuple_(*key) > after)
-        with order.opened(units, table.home) as unit:
+        with units.reopen(order.unit, table.home) as unit:
             rows = [tuple(row) for row in unit.session.execute(statement)]
             part = _ndjson([line_of(unit, table, row) for row in rows])
         if rows:

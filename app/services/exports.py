@@ -127,7 +127,7 @@ def sign_export(unit: Unit, export_id: UUID, key: Ed25519PrivateKey) -> None:
 
 def _signature(units: Units, order: Order, told: bytes) -> bytes:
     """Have the manifest signed and return what the archive says of it."""
-    with order.opened(units, Home.ACCOUNT) as unit:
+    with units.reopen(order.unit, Home.ACCOUNT) as unit:
         row = _row(unit, order)
         row.manifest_hash, row.seen_at = sha256(told).digest(), unit.now()
         request_effect(unit, "export.sign", {"export_id": str(order.id)})
@@ -136,7 +136,7 @@ def _signature(units: Units, order: Order, told: bytes) -> bytes:
     while time.monotonic() < until:
         time.sleep(wait)
         wait = min(wait * 1.5, 1.0)
-        with order.opened(units, Home.ACCOUNT) as unit:
+        with units.reopen(order.unit, Home.ACCOUNT) as unit:
             row = _row(unit, order)
             if row.signature is not None and row.statement is not None:
                 signed = {"statement": json.loads(row.statement), "signature": row.signature.hex()}
@@ -145,13 +145,13 @@ def _signature(units: Units, order: Order, told: bytes) -> bytes:
 
 
 def _say(units: Units, order: Order) -> None:
-    with order.opened(units, Home.ACCOUNT) as unit:
+    with units.reopen(order.unit, Home.ACCOUNT) as unit:
         _row(unit, order).seen_at = unit.now()
         unit.commit()
 
 
 def _close(units: Units, order: Order, ended: _Ended) -> None:
-    with order.opened(units, Home.ACCOUNT) as unit:
+    with units.reopen(order.unit, Home.ACCOUNT) as unit:
         row = _row(unit, order)
         if row.state == "running":
             _end(unit, row, ended)

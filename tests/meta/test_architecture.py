@@ -60,7 +60,7 @@ def called(tree: ast.AST) -> Iterator[ast.Call]:
             yield node
 
 
-OPENING = {"order.opened", "units.open", "units.identify", "self._units.open", "self._units.identify"}
+OPENING = {"units.open", "units.identify", "units.reopen", "self._units.open", "self._units.identify"}
 
 
 def test_services_do_not_commit_and_know_no_request() -> None:
