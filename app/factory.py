@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.api import resources
 from app.core.logs import configure_logs
-from app.core.outbound import Policy
+from app.core.outbound import Policy, one_look
 from app.core.settings import Settings, settings
 from app.db.opening import open_units, refuse_privileged
 from app.db.units import Units
@@ -116,16 +116,8 @@ def _graph(given: Settings) -> Graph | None:
 
 def _outbound(given: Settings) -> Policy:
     """Return the limits within which providers of sign-ins are asked."""
-    return Policy(
-        allowed=given.allowed_targets,
-        resolvers=given.resolvers,
-        connect_seconds=3.0,
-        read_seconds=5.0,
-        total_seconds=8.0,
-        max_bytes=512 * 1024,
-        max_redirects=0,
-        user_agent="Sentinel/1.0 (single sign-on)",
-    )
+    agent = "Sentinel/1.0 (single sign-on)"
+    return one_look(given.allowed_targets, given.resolvers, max_bytes=512 * 1024, user_agent=agent)
 
 
 def _refuse_privileged_logins(app: Flask, units: Units) -> None:

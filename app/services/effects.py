@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.core.errors import NotFound, Unavailable
-from app.core.outbound import Policy
+from app.core.outbound import Policy, one_look
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.graph.gateway import Graph
@@ -134,13 +134,5 @@ def export_signatures(units: Units, master_key: bytes) -> Handler:
 
 def _policy() -> Policy:
     given = settings()
-    return Policy(
-        allowed=given.allowed_targets,
-        resolvers=given.resolvers,
-        connect_seconds=3.0,
-        read_seconds=5.0,
-        total_seconds=8.0,
-        max_bytes=4096,
-        max_redirects=0,
-        user_agent=f"Sentinel/1.0 (proof of control; +{given.base_url}/about/scans)",
-    )
+    agent = f"Sentinel/1.0 (proof of control; +{given.base_url}/about/scans)"
+    return one_look(given.allowed_targets, given.resolvers, max_bytes=4096, user_agent=agent)

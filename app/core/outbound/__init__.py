@@ -9,7 +9,7 @@ from app.core.outbound.connections import connect, handshake, trusting_context, 
 from app.core.outbound.fetches import Hop, Response, fetch
 from app.core.outbound.locations import Location, locate
 from app.core.outbound.names import ask_txt, resolve, resolvers_of
-from app.core.outbound.policies import Kind, Policy, Refused, Unreachable
+from app.core.outbound.policies import Kind, Policy, Refused, Unreachable, one_look
 
 __all__ = [
     "Hop",
@@ -24,6 +24,7 @@ __all__ = [
     "fetch",
     "handshake",
     "locate",
+    "one_look",
     "resolve",
     "resolvers_of",
     "trusting_context",

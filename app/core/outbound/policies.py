@@ -29,6 +29,20 @@ class Policy:
     user_agent: str = "Sentinel"
 
 
+def one_look(allowed: frozenset[str], resolvers: tuple[str, ...], *, max_bytes: int, user_agent: str) -> Policy:
+    """Return the limits of a short look at one address: eight seconds, and no redirect."""
+    return Policy(
+        allowed=allowed,
+        resolvers=resolvers,
+        connect_seconds=3.0,
+        read_seconds=5.0,
+        total_seconds=8.0,
+        max_bytes=max_bytes,
+        max_redirects=0,
+        user_agent=user_agent,
+    )
+
+
 class Kind(StrEnum):
     """Why something could not be reached."""
 
