@@ -1,13 +1,18 @@
-"""Real processes that kill themselves with -9 at one step of one tenant's scan, before its commit or after it.
+"""Real processes that kill themselves with -9 at one step of one tenant's work, before its commit or after it.
 
 `python -m tests.peers.mortals work TENANT STEP MOMENT` is the worker process, until it takes STEP for TENANT;
-`python -m tests.peers.mortals ask TENANT STEP MOMENT [SCAN]` accepts or cancels a scan, as a web process does.
+`python -m tests.peers.mortals ask TENANT STEP MOMENT [SCAN]` accepts or cancels a scan, as a web process does;
+`python -m tests.peers.mortals archive TENANT STEP MOMENT` is the worker process with an archivist that looks over all
+logs all the time and removes little at once; without a step (`-`) it does not kill itself.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +22,7 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home, Unit
 from app.scanners.probes import Artefact, Ticket
-from app.services import admissions, assets, scans
+from app.services import admissions, assets, audit_retention, checkpoints, scans
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 
@@ -32,18 +37,27 @@ TAKEN_BY = {
     "fail": "fail_scan",
     "stop": "stop_scans",
 }
+# step of the archivist -> the service that takes it, which counts where it did something
+KEPT_BY = {
+    "mark": (audit_retention, "mark_removal"),
+    "remove": (audit_retention, "remove_batch"),
+    "checkpoint": (checkpoints, "send_due"),
+}
 
 
-def die_at(tenant_id: UUID, services: str, moment: str) -> None:
-    """Have the next unit of the tenant in which the service was called end the process around its commit."""
-    place = admissions if services == "admit_scans" else scans
+def die_at(tenant_id: UUID, place: ModuleType, services: str, moment: str, *, done: bool = False) -> None:
+    """Have the next unit of the tenant in which the service was called end the process around its commit.
+
+    With `done` only where it returned something.
+    """
     service: Callable[..., Any] = getattr(place, services)
     commit = Unit.commit
 
     def marked(unit: Unit, *given: Any, **named: Any) -> Any:
-        if unit.tenant_id == tenant_id:
+        came_of_it = service(unit, *given, **named)
+        if unit.tenant_id == tenant_id and (came_of_it or not done):
             unit.session.info["doomed"] = True
-        return service(unit, *given, **named)
+        return came_of_it
 
     def committed(unit: Unit) -> None:
         doomed = unit.session.info.get("doomed", False)
@@ -75,10 +89,22 @@ def _probe(ticket: Ticket, *given: Any) -> Artefact:
     return Artefact("text", failure="no answer") if ticket.document == HOPELESS else probe(ticket, *given)
 
 
+def archive(tenant_id: UUID, step: str, moment: str) -> None:
+    """Be the worker, with an archivist in haste."""
+    worker.Archivist = partial(worker.Archivist, seconds=0.2, every=timedelta(0))  # type: ignore[assignment,misc]
+    audit_retention.BATCH = 5
+    if step in KEPT_BY:
+        die_at(tenant_id, *KEPT_BY[step], moment, done=True)
+    worker.main()
+
+
 def main(what: str, tenant: str, step: str, moment: str, *scan: str) -> None:
     """Work or ask, and die."""
     tenant_id = UUID(tenant)
-    die_at(tenant_id, {**TAKEN_BY, "reserve": "start_scan", "cancel": "cancel_scan"}[step], moment)
+    if what == "archive":
+        archive(tenant_id, step, moment)
+    place = admissions if step == "admit" else scans
+    die_at(tenant_id, place, {**TAKEN_BY, "reserve": "start_scan", "cancel": "cancel_scan"}[step], moment)
     if what == "ask":
         ask(tenant_id, step, UUID(scan[0]) if scan else None)
     else:
