@@ -85,11 +85,12 @@ def plant(database: Database, shapes: list[Shape]) -> Planted:
         for tie in ties:
             columns.setdefault(tie.name, []).append(tie.of_column)
         for name in [*BEHIND, *sorted(columns.keys() - set(BEHIND))]:
-            _plant_entry(connection, name, columns.get(name, []), tenant)
+            plant_entry(connection, name, columns.get(name, []), tenant)
     return tenant
 
 
-def _plant_entry(connection: psycopg.Connection[Any], name: str, columns: list[str], tenant: Planted) -> None:
+def plant_entry(connection: psycopg.Connection[Any], name: str, columns: list[str], tenant: Planted) -> None:
+    """Plant a row of the directory that names the tenant in these columns."""
     if columns == ["tenant_id"]:
         mirrored = connection.execute(
             f"SELECT FROM {name} WHERE tenant_id = %s".encode(), [tenant.tenant_id]
