@@ -12,16 +12,15 @@ from app.db.opening import open_units
 from app.db.units import Home, Units
 from app.services import assets, lifecycles, quotas, scans
 from app.services.plans import Quota
-from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
 from tests.peers.mortals import AFTER, BEFORE, HOPELESS, TAKEN_BY
 from tests.peers.quota_books import quotas_agree
+from tests.peers.staff import STAFF
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import WorkerInProcess, working
 from tests.plugins.servers import Database
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
-STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com", frozenset(), None, None, None)
 # How the scan of each step ends once another worker has gone on.
 ENDS = {"admit": "done", "claim": "done", "complete": "done", "fail": "failed", "stop": "cancelled"}
 OPEN = """SELECT count(*) FROM shared.scans WHERE tenant_id = ANY (%s) AND status IN ('queued', 'running')"""

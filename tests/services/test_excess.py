@@ -28,17 +28,17 @@ from app.services import (
 from app.services.access import require
 from app.services.plans import PlanName, Quota
 from app.services.stewards import Steward
-from app.tenancy.actors import Actor, ActorKind
+from app.tenancy.actors import Actor
 from app.tenancy.context import tenant_scope
 from tests.peers.letters import Letters, text_of
 from tests.peers.members import make_member, user_of
 from tests.peers.programs import issue
+from tests.peers.staff import STAFF
 from tests.peers.tenants import ORIGIN, Made
 from tests.services.test_entrances import visit
 from tests.services.test_plans import override
 
 _SHORT = text("SET LOCAL lock_timeout = '100ms'")
-STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com")
 
 
 def change_plan(made: Made, worker_units: Units, plan: str) -> None:

@@ -14,8 +14,8 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home, Units
 from app.services import lifecycles
-from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
+from tests.peers.staff import STAFF
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import WorkerInProcess, working
 from tests.plugins.servers import Database
@@ -23,7 +23,6 @@ from tests.services.test_admissions import accept
 from tests.services.test_plans import override
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres, pytest.mark.prove, pytest.mark.timeout(300)]
-STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com", frozenset(), None, None, None)
 SLEEPERS = "tests.peers.sleepers"
 
 
