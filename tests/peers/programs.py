@@ -145,10 +145,10 @@ def stock(made: Made, worker_units: Units, workspace_id: UUID | None = None) -> 
     with made.unit() as unit:
         found = findings_of_scan(unit, scan.id)[0]
     ids = {"asset_id": site.id, "scan_id": scan.id, "finding_id": found.id, "document_id": letter.id}
-    ids["key_id"], _secret = issue(made)
-    people = stock_people(made)
-    ids |= {"user_id": people["user_id"], "invitation_id": people["invitation_id"]}
-    return Stock({**ids, "workspace_id": workspace_id or make_workspace(made, f"Aside {scan.id}")})
+    ids["key_id"], _secret = issue(made)  # not a program's own, which goes on working when this one is revoked
+    return Stock(
+        {**ids, **stock_people(made), "workspace_id": workspace_id or make_workspace(made, f"Aside {scan.id}")}
+    )
 
 
 def opens(units: Units, secret: str) -> bool:

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 from app.db.units import Home, Units
 from app.services import email_domains, plan_requests
 from tests.peers.directories import Directory, directory_of
-from tests.peers.members import stock_people
 from tests.peers.programs import Program, issue, make_account, sample, stock
 from tests.peers.routes import path_of
 from tests.peers.tenants import Made
@@ -42,7 +41,6 @@ def side_of(app: Flask, address: str, made: Made, worker_units: Units) -> Side:
     """Return the tenant with all that can enter it."""
     person = signed_in(app, address, made)
     own_id, secret = issue(made)
-    key_id, _ = issue(made)  # another than the program's own, which goes on working when this one is revoked
     account_id = make_account(made)
     program = Program(app.test_client(), address, made, own_id, secret)
     with made.unit(Home.ACCOUNT) as unit:
@@ -50,8 +48,8 @@ def side_of(app: Flask, address: str, made: Made, worker_units: Units) -> Side:
         request_id = plan_requests.request_plan(unit, "enterprise").id
         unit.commit()
     directory, provisioned = directory_of(made, app.test_client(), address)
-    own = {"key_id": key_id, "account_id": account_id, "domain_id": domain_id, "request_id": request_id}
-    ids = {**stock(made, worker_units).ids, **stock_people(made), **provisioned, **own}
+    own = {"account_id": account_id, "domain_id": domain_id, "request_id": request_id}
+    ids = {**stock(made, worker_units).ids, **provisioned, **own}
     return Side(made, person, program, directory, ids)
 
 
