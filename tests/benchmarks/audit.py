@@ -3,9 +3,7 @@
 import time
 from typing import Any
 
-from app.core.settings import settings
-from app.db.opening import open_units
-from tests.benchmarks.installations import installation
+from tests.benchmarks.installations import installation, opened_units
 from tests.peers.floods import flood, stream
 from tests.peers.tenants import make_tenant
 
@@ -17,8 +15,7 @@ MOST_GROWTH = 32.0
 def figures() -> list[Figure]:
     """Events a second, of the clock and of a core, and the growth of the process in MB, from the query to the bytes."""
     found = []
-    with installation() as on:
-        units = open_units(settings(), settings().database_url.get_secret_value())
+    with installation() as on, opened_units() as units:
         made = make_tenant(units)
         flood(on.database.superuser, made.id, ROWS)
         for form in ("ndjson", "csv"):
@@ -31,7 +28,6 @@ def figures() -> list[Figure]:
                 _figure(f"{name}, of a core of this process", of_core, "events/s"),
                 _figure(f"{name}, growth of the process", growth / 1e6, "MB", goal=MOST_GROWTH),
             ]
-        units.engines.dispose()
     return found
 
 

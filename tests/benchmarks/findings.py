@@ -6,8 +6,7 @@
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,11 +14,10 @@ from uuid import UUID
 import psycopg
 
 from app.core.settings import settings
-from app.db.opening import open_units
 from app.db.units import Units
 from app.factory import create_app
 from app.services.pages import Position, encode_cursor
-from tests.benchmarks.installations import installation
+from tests.benchmarks.installations import installation, opened_units
 from tests.peers.programs import issue
 from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.peers.visitors import Person
@@ -76,7 +74,7 @@ def figures() -> list[Figure]:
     Beside the clock the processor time of the request's thread and of the database's processes, which other programs on
     the machine do not lengthen.
     """
-    with installation() as on, _units() as units:
+    with installation() as on, opened_units() as units:
         large, small = _made(units), _made(units)
         others = [make_tenant(units) for _ in range(OTHERS)]
         began = time.perf_counter()
@@ -96,13 +94,6 @@ def figures() -> list[Figure]:
         ]
         app.extensions["sentinel"].units.engines.dispose()
         return found
-
-
-@contextmanager
-def _units() -> Iterator[Units]:
-    units = open_units(settings(), settings().database_url.get_secret_value())
-    yield units
-    units.engines.dispose()
 
 
 def _made(units: Units) -> Made:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from app.core.settings import Settings, settings
 from app.db.migrate import migrate
+from app.db.opening import open_units
+from app.db.units import Units
 from app.local import ports, roles
 from app.local.postgres import SUPERUSER
 from app.local.postgres import start as start_postgres
@@ -64,6 +66,16 @@ def installation() -> Iterator[Installation]:
         settings.cache_clear()
         server.kill()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def opened_units() -> Iterator[Units]:
+    """Units of work as the web process has them."""
+    units = open_units(settings(), settings().database_url.get_secret_value())
+    try:
+        yield units
+    finally:
+        units.engines.dispose()
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from app.scanners.probes import Artefact, Fault
 from app.services import admissions, assets, scans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
-from tests.benchmarks.installations import Installation, installation, web
+from tests.benchmarks.installations import Installation, installation, opened_units, web
 from tests.peers.programs import issue
 from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.scanners.guard.evaluate import HELD_APART, read
@@ -67,11 +67,10 @@ def texts() -> list[str]:
 
 @contextmanager
 def _tenant() -> Iterator[Made]:
-    units = open_units(settings(), settings().database_url.get_secret_value())
-    made = make_tenant(units)
-    lift_limits(made)
-    yield made
-    units.engines.dispose()
+    with opened_units() as units:
+        made = make_tenant(units)
+        lift_limits(made)
+        yield made
 
 
 def _findings(made: Made, number: int) -> None:

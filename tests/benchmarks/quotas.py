@@ -37,7 +37,7 @@ from app.services import quotas
 from app.services.plans import Quota
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
-from tests.benchmarks.installations import Installation, installation
+from tests.benchmarks.installations import Installation, installation, opened_units
 from tests.peers.programs import issue, stock
 from tests.peers.tenants import Made, lift_limits, make_tenant
 
@@ -68,7 +68,7 @@ class Request:
 
 def figures() -> list[Figure]:
     """Uses a second by 4 processes against a plain UPDATE; milliseconds of API requests with and without."""
-    with installation() as on, _units() as units:
+    with installation() as on, opened_units() as units:
         one = _made(units)
         many = [_made(units) for _ in range(SPREAD)]
         return [*_rates(on, one, many), *_requests(on, units, one)]
@@ -106,7 +106,7 @@ def _rates(on: Installation, one: Made, many: list[Made]) -> list[Figure]:
 
 def use(everyone: list[UUID]) -> None:
     """Say that this is ready; then, as it is told a kind, use up texts for some seconds, and tell how many a second."""
-    with _units() as units:
+    with opened_units() as units:
         _spend(units, "exact", everyone, 0.5)
         print("ready", flush=True)
         for line in sys.stdin:
@@ -218,13 +218,6 @@ def _left_out() -> Iterator[None]:
         ):
             left_out.enter_context(patch.object(module, name, instead))
         yield
-
-
-@contextlib.contextmanager
-def _units() -> Iterator[Units]:
-    units = open_units(settings(), settings().database_url.get_secret_value())
-    yield units
-    units.engines.dispose()
 
 
 def _made(units: Units) -> Made:
