@@ -82,7 +82,7 @@ def _view(row: Workspace) -> WorkspaceView:
     )
 
 
-def setting_views(known: Mapping[str, configurations.Configured]) -> list[SettingView]:
+def _setting_views(known: Mapping[str, configurations.Configured]) -> list[SettingView]:
     """Return settings as programs see them."""
     return [
         SettingView(
@@ -92,7 +92,7 @@ def setting_views(known: Mapping[str, configurations.Configured]) -> list[Settin
     ]
 
 
-def written(settings: Mapping[str, Value]) -> dict[str, str | None]:
+def _written(settings: Mapping[str, Value]) -> dict[str, str | None]:
     """Return settings as the service takes them."""
     return {
         name: None if value is None else ",".join(value) if isinstance(value, list) else f"{value:g}"
@@ -131,7 +131,7 @@ def index(unit: Unit, query: WorkspaceQuery) -> WorkspacePage:
 def create(unit: Unit, body: WorkspaceRequest) -> Answer:
     """Make a workspace."""
     made = workspaces.create_workspace(unit, name=body.name)
-    configurations.change_configuration(unit, made.id, written(body.settings))
+    configurations.change_configuration(unit, made.id, _written(body.settings))
     return Answer(show(unit, made.id), {"Location": url_for("api_workspaces.show", workspace_id=made.id)})
 
 
@@ -148,7 +148,7 @@ def create(unit: Unit, body: WorkspaceRequest) -> Answer:
 def show(unit: Unit, workspace_id: UUID) -> WorkspaceDetail:
     """Show a workspace, and where each of its settings comes from."""
     view = _view(workspaces.get_workspace(unit, workspace_id))
-    settings = setting_views(configurations.show_configuration(unit, workspace_id))
+    settings = _setting_views(configurations.show_configuration(unit, workspace_id))
     return WorkspaceDetail(**view.model_dump(), settings=settings)
 
 
@@ -173,7 +173,7 @@ def change(unit: Unit, workspace_id: UUID, body: WorkspaceChange) -> WorkspaceDe
     if body.name is not None:
         workspaces.rename_workspace(unit, workspace_id, name=body.name)
     if body.settings is not None:
-        configurations.change_configuration(unit, workspace_id, written(body.settings))
+        configurations.change_configuration(unit, workspace_id, _written(body.settings))
     if body.archived:
         workspaces.archive_workspace(unit, workspace_id)
     return show(unit, workspace_id)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOTS_NEED = "--no-sandbox"  # Chromium's own sandbox does not start for root, as in CI
-SMALLEST = 40
 TOO_SMALL = """() => [...document.querySelectorAll('a[href],button,input:not([type=hidden]),select,textarea,summary')]
   .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('p,.skip,svg,dd,.notice'))
   .map(e => [e.outerHTML.slice(0, 120), (e.closest('label.choice, label.tick') || e).getBoundingClientRect()])
