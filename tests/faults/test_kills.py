@@ -21,6 +21,7 @@ from tests.peers.blows import PARTS, Blow, order_of, strike, table_of
 from tests.peers.checkouts import Run, bare_environment, copy_checkout
 from tests.peers.installations import Installation, Reader
 from tests.peers.ledgers import Sets, faults_in_graph, faults_in_rows, left_open, seen_by_asset
+from tests.peers.patience import within
 from tests.peers.quota_books import faults_in_quotas
 from tests.peers.traffic import Traffic, make_customers
 
@@ -43,16 +44,6 @@ def installation() -> Iterator[Installation]:
     finally:
         run.stop()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def within(seconds: float, fact: Callable[[], bool]) -> bool:
-    """Whether `fact` becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from app.tenancy.context import tenant_scope
 from tests.peers.bearers import Bearer
 from tests.peers.consoles import Console, serving
 from tests.peers.entrances import entrances, stays_open, was_refused
+from tests.peers.patience import within
 from tests.peers.proxies import Proxied
 from tests.peers.routes import path_of
 from tests.peers.sides import Side, ask, side_of
@@ -150,16 +151,6 @@ class Prober:
             if answer.status_code not in (200, 403):
                 self.other[(number % len(self.asks), answer.status_code)] += 1
             (self.refused if was_refused(answer) else self.inside).append(began)
-
-
-def within(seconds: float, fact: Callable[[], bool]) -> bool:
-    """Tell whether `fact` becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while not fact():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def start_scans(running: Running, made: Made, number: int) -> list[UUID]:

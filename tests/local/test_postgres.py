@@ -1,6 +1,5 @@
 """Our Postgres keeps its data when it is killed, and takes over what a killed one left."""
 
-import os
 import secrets
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 from app.local import roles
 from app.local.children import LocalError
 from app.local.postgres import SOCKET_PATH_LIMIT, SUPERUSER, PostgresServer
+from tests.peers.patience import ended
 
 PASSWORDS = {name: secrets.token_urlsafe(12) for name in (*roles.LOGINS, SUPERUSER)}
 
@@ -145,17 +145,3 @@ def test_the_server_ends_with_the_one_who_started_it(run_directory: Path) -> Non
     starter.send_signal(signal.SIGKILL)
     starter.communicate()
     assert ended(pid)
-
-
-def ended(pid: int, seconds: float = 10.0) -> bool:
-    """Whether the process is gone within `seconds`."""
-    import time
-
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False

@@ -12,8 +12,8 @@ import pytest
 
 from app.local import keys
 from app.local.postgres import SUPERUSER, PostgresServer
-from tests.local.test_postgres import ended
 from tests.peers.checkouts import Run, bare_environment, copy_checkout
+from tests.peers.patience import ended, within
 from tests.plugins.servers import Bolt, Database, settings_of
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(600)]
@@ -104,8 +104,6 @@ def test_killed_parts_come_back(checkout: Callable[[], Path], run: Callable[...,
             return one.health(address) == 200
         except OSError:
             return False
-
-    from tests.local.test_supervise import within
 
     assert within(60, answers)
 

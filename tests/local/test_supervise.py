@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,20 +13,9 @@ from app.local.children import LocalError, birth, end_survivors, remember, spawn
 from app.local.locks import RunLock
 from app.local.programs import Program, of_procfile
 from app.local.supervise import Supervisor
-from tests.local.test_postgres import ended
+from tests.peers.patience import ended, within
 
 SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-
-
-def within(seconds: float, fact: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None) -> bool:
-    """Whether `fact` becomes true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        meanwhile()
-        if fact():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_a_killed_part_is_started_again_and_named(tmp_path: Path) -> None:
