@@ -33,7 +33,7 @@
   };
 
   document.addEventListener("click", (event) => {
-    const target = event.target.closest("[data-copy],[data-copy-from],[data-theme-set],[data-close],[data-open]");
+    const target = event.target.closest("[data-copy],[data-copy-from],[data-theme-set],[data-open]");
     $$("details.menu[open]").forEach((menu) => menu.contains(event.target) || (menu.open = false));
     if (!target) return;
     if (target.matches("[data-copy],[data-copy-from]")) copy(target);
@@ -41,7 +41,6 @@
       dispatchEvent(new CustomEvent("theme:choose", { detail: target.dataset.themeSet }));
       markTheme();
     } else if (target.dataset.open) $(target.dataset.open)?.showModal();
-    else if ("close" in target.dataset) target.closest("dialog")?.close();
   });
 
   // Forms: one submission at a time; filters apply as they are chosen; a typed name unlocks a dangerous act
