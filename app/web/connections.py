@@ -17,6 +17,7 @@ from app.services.sign_ons import Way
 from app.services.trials import Trial
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
+from app.web.repeats import RepeatForm
 from app.web.routing import View, afresh, give_up, tenant_blueprint, tenant_page
 from app.web.sign_ons import browser, depart, reach
 
@@ -51,7 +52,7 @@ class RolesForm(Form):
     )
 
 
-class NameForm(Form):
+class NameForm(RepeatForm):
     """The name typed once more."""
 
     name = StringField("Short name of the tenant")
@@ -208,8 +209,7 @@ def removal(unit: Unit) -> str:
 def remove(unit: Unit) -> Response | tuple[str, int]:
     """Take the connection away, once the tenant's name was typed."""
     form = NameForm()
-    if (form.name.data or "").strip() != g.tenant.slug or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {g.tenant.slug} to remove the connection"}))
+    if not form.repeats(g.tenant.slug, "remove the connection"):
         return _confirm(unit, form), 422
     connections.remove_connection(unit)
     flash("The connection was removed. People sign in with their passwords.", "good")

@@ -16,6 +16,7 @@ from app.scanners.ownership import challenge_name, challenge_value
 from app.services import email_domains
 from app.serving.forms import Form
 from app.serving.live import live
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("email_domains", __name__)
@@ -27,7 +28,7 @@ class DomainForm(Form):
     domain = StringField("Domain")
 
 
-class NameForm(Form):
+class NameForm(RepeatForm):
     """The name typed once more."""
 
     name = StringField("Domain")
@@ -87,8 +88,7 @@ def remove(unit: Unit, domain_id: UUID) -> Response | tuple[str, int]:
     """Take the domain off, once its name was typed."""
     form = NameForm()
     found = email_domains.get_domain(unit, domain_id)
-    if (form.name.data or "").strip() != found.domain or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {found.domain} to take it off"}))
+    if not form.repeats(found.domain, "take it off"):
         return _confirm(unit, domain_id, form), 422
     email_domains.remove_domain(unit, domain_id)
     flash(f"{found.domain} was taken off.", "good")

@@ -7,15 +7,15 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, StringField
 
-from app.core.errors import Invalid, MalformedRequest
+from app.core.errors import MalformedRequest
 from app.core.ids import parse_id
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services import api_keys, key_hygiene
 from app.services.key_hygiene import Remark, Trait
-from app.serving.forms import Form
 from app.web.key_views import shown
 from app.web.presentation import scope
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("key_hygiene", __name__)
@@ -34,7 +34,7 @@ TITLES = {
 }
 
 
-class RevocationsForm(Form):
+class RevocationsForm(RepeatForm):
     """The words typed, and the ids of the keys, separated by spaces."""
 
     name = StringField("Words")
@@ -85,8 +85,7 @@ def revoke(unit: Unit) -> Response | tuple[str, int]:
     ids = _ids((form.chosen.data or "").split())
     if not ids:
         raise MalformedRequest("No keys were chosen.")
-    if (form.name.data or "").strip() != _words(ids) or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {_words(ids)} to revoke them"}))
+    if not form.repeats(_words(ids), "revoke them"):
         return _confirm(unit, ids, form), 422
     revoked = key_hygiene.revoke_keys(unit, ids)
     flash(f"{len(revoked)} key{'' if len(revoked) == 1 else 's'} revoked.", "good")

@@ -91,8 +91,7 @@ def end(unit: Unit, key_id: UUID) -> Response | tuple[str, int]:
     """End the old secret of the key whose name was typed."""
     form = NameForm()
     key = api_keys.get_key(unit, key_id)
-    if (form.name.data or "").strip() != key.name or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {key.name} to end its old secret"}))
+    if not form.repeats(key.name, "end its old secret"):
         return _confirm(unit, key_id, form), 422
     key_rotations.end_overlap(unit, key_id)
     flash(f"The old secret of {key.name} has ended.", "good")

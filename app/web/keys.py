@@ -23,6 +23,7 @@ from app.web.charts import Bar, Chart, Series
 from app.web.key_views import key_callers, shown, shown_one
 from app.web.listings import ROWS, id_given
 from app.web.presentation import scope
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.workspace_choices import offered
 
@@ -96,7 +97,7 @@ class ChangeForm(Form):
     calls_per_minute = IntegerField("Calls per minute", [Optional()])
 
 
-class NameForm(Form):
+class NameForm(RepeatForm):
     """The name typed once more."""
 
     name = StringField("Name of the key")
@@ -251,8 +252,7 @@ def revoke(unit: Unit, key_id: UUID) -> Response | tuple[str, int]:
     """Revoke the key whose name was typed."""
     form = NameForm()
     key = api_keys.get_key(unit, key_id)
-    if (form.name.data or "").strip() != key.name or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {key.name} to revoke it"}))
+    if not form.repeats(key.name, "revoke it"):
         return _confirm(unit, key_id, form), 422
     api_keys.revoke_key(unit, key_id)
     flash(f"{key.name} was revoked.", "good")

@@ -11,14 +11,14 @@ from app.core.errors import Conflict, Invalid, TooManyRequests
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services import memberships, ownerships
-from app.serving.forms import Form
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("ownerships", __name__)
 OFFER = "/people/<uuid:user_id>/ownership"
 
 
-class OfferForm(Form):
+class OfferForm(RepeatForm):
     """The address typed once more, and what one becomes oneself."""
 
     name = StringField("E-mail address of the member")
@@ -47,8 +47,8 @@ def create(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     """Make the offer and mail it."""
     member, form = memberships.get_member(unit, user_id), OfferForm()
     try:
-        if not form.validate() or (form.name.data or "").strip().lower() != member.email:
-            raise Invalid(fields={"name": f"type {member.email} to offer it"})
+        if not form.repeats(member.email, "offer it", folded=True):
+            return render_template("ownerships/new.html", member=member, form=form), 422
         ownerships.offer_ownership(unit, user_id, steps_down=form.after.data == "admin")
     except (Invalid, Conflict, TooManyRequests) as error:
         form.blame(error)

@@ -9,7 +9,7 @@ from wtforms import DateField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional
 
-from app.core.errors import AppError, Conflict, Invalid, MalformedRequest
+from app.core.errors import Conflict, Invalid, MalformedRequest
 from app.core.permissions import Permission, Role
 from app.db.units import Home, Unit
 from app.models.accounts import Membership
@@ -19,6 +19,7 @@ from app.serving.forms import Form
 from app.serving.words import words
 from app.web.listings import ROWS, listing
 from app.web.presentation import scope
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("people", __name__)
@@ -46,14 +47,14 @@ class ExtraForm(Form):
     reason = StringField("Reason")
 
 
-class RemovalForm(Form):
+class RemovalForm(RepeatForm):
     """The address typed once more, and why."""
 
     name = StringField("E-mail address of the member")
     reason = StringField("Reason")
 
 
-class LeaveForm(Form):
+class LeaveForm(RepeatForm):
     """The tenant's short name, typed."""
 
     name = StringField("Short name of the tenant")
@@ -161,17 +162,16 @@ def grant(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     """Grant the member a permission beside their role's."""
     member = memberships.get_member(unit, user_id)
     form = _extra_form(unit, member)
-    refused: AppError | None = None
+    wanted = form.permission.data or ""
     try:
-        if form.validate():
-            wanted, reason = form.permission.data or "", form.reason.data or ""
-            extras.grant_extra(unit, user_id, wanted, reason=reason, last_day=form.last_day.data)
-            flash(f"{member.name} has {scope(wanted)} now.", "good")
-            return redirect(url_for("people.show", user_id=user_id), 303)
+        if not form.validate():
+            return _page(unit, member, extra_form=form), 422
+        extras.grant_extra(unit, user_id, wanted, reason=form.reason.data or "", last_day=form.last_day.data)
     except (Invalid, Conflict) as error:
         form.blame(error)
-        refused = error
-    return _page(unit, member, extra_form=form), refused.status if refused else 422
+        return _page(unit, member, extra_form=form), error.status
+    flash(f"{member.name} has {scope(wanted)} now.", "good")
+    return redirect(url_for("people.show", user_id=user_id), 303)
 
 
 @tenant_page(
@@ -198,8 +198,8 @@ def remove(unit: Unit, user_id: UUID) -> Response | tuple[str, int]:
     """End the membership of the member whose address was typed."""
     member, form = memberships.get_member(unit, user_id), RemovalForm()
     try:
-        if (form.name.data or "").strip().lower() != member.email or not form.validate():
-            raise Invalid(fields={"name": f"type {member.email} to remove {member.name}"})
+        if not form.repeats(member.email, f"remove {member.name}", folded=True):
+            return _confirm(unit, member, form), 422
         memberships.end_membership(unit, user_id, reason=(form.reason.data or "").strip())
     except (Invalid, Conflict) as error:
         form.blame(error)
@@ -224,8 +224,8 @@ def leave(unit: Unit) -> Response | tuple[str, int]:
     form, slug = LeaveForm(), str((request.view_args or {}).get("slug"))
     own = memberships.own_membership(unit)
     try:
-        if (form.name.data or "").strip() != slug or not form.validate():
-            raise Invalid(fields={"name": f"type {slug} to leave"})
+        if not form.repeats(slug, "leave"):
+            return _confirm_leaving(unit, form), 422
         memberships.end_membership(unit, own.user_id, reason="left")
     except (Invalid, Conflict) as error:
         form.blame(error)

@@ -13,16 +13,16 @@ from app.db.units import Home, Unit
 from app.services import provisioned_groups, provisionings, scim_tokens
 from app.services.email_domains import count_proven
 from app.services.provisioned_roles import MAPPED
-from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.listings import ROWS, listing
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("provisionings", __name__)
 PLACE = "/sign-in/provisioning"
 
 
-class HintForm(Form):
+class HintForm(RepeatForm):
     """The beginning of the token typed once more."""
 
     name = StringField("Beginning of the token")
@@ -95,8 +95,7 @@ def revoke(unit: Unit, scim_token_id: UUID) -> Response | tuple[str, int]:
     """Revoke the token whose beginning was typed."""
     form = HintForm()
     token = scim_tokens.get_token(unit, scim_token_id)
-    if (form.name.data or "").strip() != token.hint or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {token.hint} to revoke it"}))
+    if not form.repeats(token.hint, "revoke it"):
         return _confirm(unit, scim_token_id, form), 422
     scim_tokens.revoke_token(unit, scim_token_id)
     flash(f"{token.hint}… was revoked.", "good")

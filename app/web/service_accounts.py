@@ -16,9 +16,10 @@ from app.models.accounts import ServiceAccount
 from app.services import service_accounts
 from app.serving.forms import Form
 from app.web.key_views import shown
-from app.web.keys import NOTES, NameForm
+from app.web.keys import NOTES
 from app.web.listings import ROWS
 from app.web.presentation import scope
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("service_accounts", __name__)
@@ -36,6 +37,12 @@ class AccountForm(Form):
         widget=ListWidget(),
         option_widget=CheckboxInput(),
     )
+
+
+class NameForm(RepeatForm):
+    """The name typed once more."""
+
+    name = StringField("Name of the service account")
 
 
 @tenant_page(blueprint, "/service-accounts", Permission.KEYS_READ, home=Home.ACCOUNT)
@@ -127,8 +134,7 @@ def delete(unit: Unit, account_id: UUID) -> Response | tuple[str, int]:
     """Delete the account whose name was typed."""
     form = NameForm()
     account = service_accounts.get_account(unit, account_id)
-    if (form.name.data or "").strip() != account.name or not form.validate():
-        form.blame(Invalid(fields={"name": f"type {account.name} to delete it"}))
+    if not form.repeats(account.name, "delete it"):
         return _confirm(unit, account_id, form), 422
     ended = service_accounts.delete_account(unit, account_id)
     flash(f"{account.name} was deleted; {ended} of its keys were revoked.", "good")

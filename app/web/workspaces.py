@@ -18,6 +18,7 @@ from app.services.key_rules import state_of
 from app.serving.forms import Form
 from app.web.charts import Bar, Chart, Series
 from app.web.listings import ROWS, listing
+from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
 from app.web.workspace_settings import setting_rows
 
@@ -31,7 +32,7 @@ class WorkspaceForm(Form):
     name = StringField("Name")
 
 
-class NameForm(Form):
+class NameForm(RepeatForm):
     """The name typed once more."""
 
     name = StringField("Name of the workspace")
@@ -143,8 +144,8 @@ def archive(unit: Unit, workspace_id: UUID) -> Response | tuple[str, int]:
     form = NameForm()
     row = workspaces.get_workspace(unit, workspace_id)
     try:
-        if (form.name.data or "").strip() != row.name:
-            raise Invalid(fields={"name": f"type {row.name} to archive it"})
+        if not form.repeats(row.name, "archive it"):
+            return _confirm(unit, workspace_id, form), 422
         workspaces.archive_workspace(unit, workspace_id)
     except (Invalid, Conflict) as error:
         form.blame(error)
