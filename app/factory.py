@@ -44,17 +44,12 @@ def create_app(configuration: Settings | None = None) -> Flask:
     direct = given.database_direct_url.get_secret_value() if given.database_direct_url else url
     waker = Waker(direct)
     units = open_units(given, url, on_effects=waker.wake, application="sentinel web")
-    app = _bare_app(given, "__Host-sentinel")
-    app.config["MAILBOX"] = given.local_mail_dir
-    app.config["PLATFORM_PROVIDER"] = given.platform_oidc_name
     parts = Runtime(
         given, units, _graph(given), KeyUses(units, given.peppers[0]), CallCounts(units), Providers(_outbound(given))
     )
-    install(app, parts)
-    register_requests(app, given)
-    register_headers(app, https=given.base_url.startswith("https://"))
-    register_health(app)
-    register_errors(app)
+    app = _common_app(parts, "__Host-sentinel")
+    app.config["MAILBOX"] = given.local_mail_dir
+    app.config["PLATFORM_PROVIDER"] = given.platform_oidc_name
     register_limits(app, given)
     register_presentation(app)
     csrf = CSRFProtect(app)
@@ -76,12 +71,8 @@ def create_platform_app(configuration: Settings | None = None) -> Flask:
         update={"base_url": given.platform_base_url.rstrip("/"), "secret_key": given.platform_secret_key}
     )
     units = open_units(here, given.database_platform_url.get_secret_value(), application="sentinel platform")
-    app = _bare_app(here, "__Host-sentinel-staff")
-    install(app, Runtime(here, units, _graph(here), KeyUses(units, here.peppers[0]), CallCounts(units)))
-    register_requests(app, here)
-    register_headers(app, https=here.base_url.startswith("https://"))
-    register_health(app)
-    register_errors(app)
+    parts = Runtime(here, units, _graph(here), KeyUses(units, here.peppers[0]), CallCounts(units))
+    app = _common_app(parts, "__Host-sentinel-staff")
     register_kit(app)
     CSRFProtect(app)
     routing.register_staff(app)
@@ -92,7 +83,10 @@ def create_platform_app(configuration: Settings | None = None) -> Flask:
     return app
 
 
-def _bare_app(given: Settings, cookie: str) -> Flask:
+def _common_app(parts: Runtime, cookie: str) -> Flask:
+    """Return an application with what the tenants' and the staff's share."""
+    given = parts.settings
+    https = given.base_url.startswith("https://")
     app = Flask("app", root_path=str(ROOT), static_folder=None, template_folder=str(ROOT / "templates"))
     app.config.update(
         SECRET_KEY=given.secret_key.get_secret_value(),
@@ -105,8 +99,13 @@ def _bare_app(given: Settings, cookie: str) -> Flask:
         SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
         WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=given.base_url.startswith("https://"),
+        WTF_CSRF_SSL_STRICT=https,
     )
+    install(app, parts)
+    register_requests(app, given)
+    register_headers(app, https=https)
+    register_health(app)
+    register_errors(app)
     return app
 
 
