@@ -58,7 +58,6 @@ def enter(door: Doorway, done: SignIn, wanted: str | None = None) -> Response:
     """Give the browser its session, and go where one wanted to."""
     wanted = wanted or returns.within(session.get("next"))
     sessions.begin(done)
-    session["slug"] = done.slug
     if "recovery" in done.methods:
         left = factors.state(door, done.user_id).codes_left
         flash(f"You signed in with a recovery code: {left} left. My account makes new ones.", "warn")

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 
@@ -49,7 +49,6 @@ def create(door: Doorway) -> Response | tuple[str, int]:
         sessions.wait(begun, wanted)
         return redirect(url_for("login_factors.new"), 303)
     sessions.begin(begun)
-    session["slug"] = begun.slug
     return redirect(wanted or url_for("landings.show"), 303)
 
 

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from types import SimpleNamespace
 from uuid import UUID
 
-from flask import Response, g, render_template, request, session, url_for
+from flask import Response, render_template, request, url_for
 
 from app.core.errors import Unavailable
 from app.core.permissions import Permission
@@ -32,7 +32,6 @@ LATEST = 6
 
 @tenant_page(blueprint, "/", Permission.OVERVIEW_READ)
 def show(unit: Unit) -> str:
-    session["slug"] = g.slug
     seen = digests.look_over(unit)
     steps = _steps(unit, seen)
     used = quota_summaries.summarise(unit.at_home(Home.ACCOUNT)) if may(unit, Permission.PLAN_READ) else []

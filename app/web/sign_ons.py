@@ -139,10 +139,8 @@ def _begin(door: Doorway, opened: Opened | PendingSignIn, wanted: str | None) ->
         sessions.wait(opened, wanted)
         return redirect(url_for("login_factors.new"), 303)
     sessions.begin(SignIn(opened.token, opened.user_id, opened.slug))
-    if opened.slug is None:
-        return redirect(opened.next or url_for("landings.show"), 303)
-    session["slug"] = opened.slug
-    return redirect(opened.next or url_for("overviews.show", slug=opened.slug), 303)
+    home = url_for("landings.show") if opened.slug is None else url_for("overviews.show", slug=opened.slug)
+    return redirect(opened.next or home, 303)
 
 
 @public_page(blueprint, "/sso/link")

@@ -1,6 +1,6 @@
 """Confirming the address that one signed up with, which signs in."""
 
-from flask import Blueprint, flash, redirect, render_template, session, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 from wtforms import PasswordField
 
@@ -44,6 +44,5 @@ def create(door: Doorway, token: str) -> Response | tuple[str, int]:
         sessions.wait(begun, None)
         return redirect(url_for("login_factors.new"), 303)
     sessions.begin(begun)
-    session["slug"] = begun.slug
     flash("The address is confirmed.", "good")
     return redirect(url_for("landings.show"), 303)
