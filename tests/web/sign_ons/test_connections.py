@@ -23,12 +23,6 @@ AT = "/sign-in/connection"
 
 
 @pytest.fixture
-def variables(variables: dict[str, str], provider: OpenIdPeer) -> dict[str, str]:
-    """The settings, with a provider on loopback allowed by its exact address and port."""
-    return {**variables, "OUTBOUND_ALLOWED": provider.address}
-
-
-@pytest.fixture
 def admin(newcomer: Callable[[], Person], tenant: Made) -> Person:
     """The owner of the tenant, at a browser."""
     federations.include(tenant)

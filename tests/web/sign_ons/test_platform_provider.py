@@ -25,7 +25,7 @@ def variables(variables: dict[str, str], provider: OpenIdPeer) -> dict[str, str]
         "PLATFORM_OIDC_CLIENT_SECRET": provider.secrets["client-1"],
         "PLATFORM_OIDC_NAME": "Fjordgate",
     }
-    return {**variables, **own, "OUTBOUND_ALLOWED": provider.address}
+    return {**variables, **own}
 
 
 def come_in(person: Person, peer: OpenIdPeer, subject: str, email: str, **claims: object) -> TestResponse:
