@@ -1,12 +1,20 @@
-"""The gallery's pages of closed tenants and of exports, and the routes that they link to."""
+"""The gallery's pages of tenants that are deleted or closed, and of exports, and the routes that they link to."""
 
 from collections.abc import Callable
 from types import SimpleNamespace as Row
 from typing import Any
 
+from app.web.closures import ClosureForm
+from tests.web import plan_pages
 from tests.web import samples as s
 
-ROUTES = {"exports.show": "/settings/export", "exports.create": "/settings/export/"}
+ROUTES = {
+    "closures.create": "/settings/deletion/",
+    "closures.end": "/restoration/",
+    "closures.show": "/restoration",
+    "exports.show": "/settings/export",
+    "exports.create": "/settings/export/",
+}
 OWNERS = (Row(name="Ada Lovelace", email="ada@northwind.example"), Row(name="Grace", email="grace@northwind.example"))
 COMMON: dict[str, Any] = {"closing": lambda: Row(since=s.before(days=2), owners=OWNERS)}
 REASONS = ["the client's secret at the provider", "the keyed hash of a credential"]
@@ -34,6 +42,11 @@ def _exports(rows: list[Row], **more: Any) -> dict[str, Any]:
 
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "closure": ("closures/new.html", lambda: {"form": ClosureForm(formdata=None), "ending": plan_pages.ENDING}),
+    "restoration": (
+        "closures/show.html",
+        lambda: {"deleted": Row(name="Northwind", deleted_at=s.before(days=2), purge_at=s.before(days=-28))},
+    ),
     "exports": ("exports/show.html", lambda: _exports(EXPORTS)),
     "exports-none": ("exports/show.html", lambda: _exports([])),
     "exports-refused": (

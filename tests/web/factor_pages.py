@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
 from wtforms import HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired
 
@@ -16,6 +15,7 @@ from app.services.own_data import Belonging
 from app.services.policies import Conformity, MemberFactor
 from app.web.factors import picture
 from tests.web import samples as s
+from tests.web.contexts import invalid
 
 KEY = "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP"
 CODES = tuple(f"{n}k7q-2vxa-{n}mzt" for n in range(10))
@@ -90,12 +90,6 @@ def _deletion(form: FlaskForm, *held: Belonging) -> dict[str, Any]:
     return {"account": s.ACCOUNT, "form": form, "tenants": tenants, "held": list(held)}
 
 
-def _wrong(kind: type[FlaskForm]) -> FlaskForm:
-    form = kind(formdata=MultiDict({"next": "/account"}))
-    form.validate()
-    return form
-
-
 def _asked(factors: Factors, form: FlaskForm) -> dict[str, Any]:
     asked = {"account": s.ACCOUNT, "email": s.PERSON.email, "factors": factors, "form": form}
     return {**asked, "passkey": CodeForm(formdata=None)}
@@ -107,9 +101,9 @@ def _codes() -> dict[str, Any]:
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "login-factor": ("login_factors/new.html", lambda: _asked(HELD, CodeForm(formdata=None))),
-    "login-factor-wrong": ("login_factors/new.html", lambda: _asked(HELD, _wrong(CodeForm))),
+    "login-factor-wrong": ("login_factors/new.html", lambda: _asked(HELD, invalid(CodeForm, next="/account"))),
     "step-up": ("step_ups/show.html", lambda: _asked(BARE, ConfirmForm(formdata=None))),
-    "step-up-code": ("step_ups/show.html", lambda: _asked(HELD, _wrong(CodeForm))),
+    "step-up-code": ("step_ups/show.html", lambda: _asked(HELD, invalid(CodeForm, next="/account"))),
     "step-up-factor": ("step_ups/factor.html", lambda: {"next": "/t/northwind/"}),
     "totp": (
         "factors/totp.html",
@@ -117,13 +111,13 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "recovery-codes": ("factors/codes.html", _codes),
     "recovery-renewal": ("factors/renewal.html", lambda: {"form": FlaskForm(), "left": 2}),
-    "account-deletion": ("own_data/deletion.html", lambda: _deletion(_wrong(AddressForm))),
+    "account-deletion": ("own_data/deletion.html", lambda: _deletion(invalid(AddressForm, next="/account"))),
     "account-deletion-held": (
         "own_data/deletion.html",
         lambda: _deletion(AddressForm(formdata=None), Belonging("Northwind Traders", "northwind", "active", True)),
     ),
     "passkey-new": ("passkeys/new.html", lambda: {"form": PasskeyNameForm(formdata=None, name="Chrome on Linux")}),
-    "passkey-invalid": ("passkeys/new.html", lambda: {"form": _wrong(PasskeyNameForm)}),
+    "passkey-invalid": ("passkeys/new.html", lambda: {"form": invalid(PasskeyNameForm, next="/account")}),
     "passkey-removal": ("passkeys/removal.html", lambda: {"form": FlaskForm(), "passkey": PASSKEYS[0]}),
     "sign-in-factor": ("policies/factor.html", lambda: {"form": FlaskForm(), "required": False, "people": PEOPLE}),
     "sign-in-factor-off": ("policies/factor.html", lambda: {"form": FlaskForm(), "required": True, "people": PEOPLE}),

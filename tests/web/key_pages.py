@@ -13,6 +13,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from app.services.key_ceilings import Ceiling
 from app.web.key_hygiene import TITLES
 from tests.web import samples as s
+from tests.web.contexts import invalid
 
 SCOPES = [SelectChoice("tenant:guard:process", "guard: process"), SelectChoice("tenant:scans:read", "scans: read")]
 NOTES = {"tenant:guard:process": "Check texts"}
@@ -93,12 +94,6 @@ class NameForm(FlaskForm):
     name = StringField("Name")
 
 
-def _invalid(kind: type[FlaskForm]) -> FlaskForm:
-    form = kind(formdata=None)
-    form.validate()
-    return form
-
-
 def _beyond(shown: dict[str, Any]) -> dict[str, Any]:
     return {**shown, "key": Row(**{**vars(shown["key"]), "beyond_plan": True})}
 
@@ -139,7 +134,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "keys/new.html",
         lambda: {"form": KeyForm(formdata=None), "notes": {"tenant:guard:process": "Check texts"}},
     ),
-    "key-invalid": ("keys/new.html", lambda: {"form": _invalid(KeyForm), "notes": {}}),
+    "key-invalid": ("keys/new.html", lambda: {"form": invalid(KeyForm), "notes": {}}),
     "key-created": (
         "keys/created.html",
         lambda: {
@@ -186,7 +181,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         "key_rotations/overlap.html",
         lambda: {"key": s.KEYS[0], "old": None, "form": NameForm(formdata=None)},
     ),
-    "key-change-invalid": ("keys/show.html", lambda: _key(1, _invalid(KeyChangeForm))),
+    "key-change-invalid": ("keys/show.html", lambda: _key(1, invalid(KeyChangeForm))),
     "key-revoked": ("keys/show.html", lambda: _key(2, KeyChangeForm(formdata=None))),
     "key-revocation": ("keys/revocation.html", lambda: {"key": s.KEYS[0], "form": NameForm(formdata=None)}),
     "key-hygiene": ("key_hygiene/index.html", lambda: _hygiene(s.KEYS[:2], more=True)),
@@ -197,12 +192,12 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"keys": s.KEYS[:2], "words": "revoke 2", "form": RevocationsForm(formdata=None, chosen="x")},
     ),
     "key-ceiling": ("key_ceilings/edit.html", lambda: {"form": CeilingForm(formdata=None, most_days=90)}),
-    "key-ceiling-invalid": ("key_ceilings/edit.html", lambda: {"form": _invalid(CeilingForm)}),
+    "key-ceiling-invalid": ("key_ceilings/edit.html", lambda: {"form": invalid(CeilingForm)}),
     "service-accounts": ("service_accounts/index.html", lambda: {"rows": s.SERVICE_ACCOUNTS, "older": None}),
     "service-accounts-empty": ("service_accounts/index.html", lambda: {"rows": [], "older": None}),
     "service-account-new": (
         "service_accounts/new.html",
-        lambda: {"form": _invalid(AccountForm), "notes": NOTES},
+        lambda: {"form": invalid(AccountForm), "notes": NOTES},
     ),
     "service-account": (
         "service_accounts/show.html",

@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 from wtforms import DateField, FileField, PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
+from tests.web.contexts import invalid
 from tests.web.samples import NOW, PERSON, TENANT, uid
 
 ROUTES = {
@@ -165,12 +166,6 @@ class NameForm(FlaskForm):
     name = StringField("Name")
 
 
-def _invalid(kind: type[FlaskForm]) -> FlaskForm:
-    form = kind(formdata=None)
-    form.validate()
-    return form
-
-
 def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
     plain = {"rows": rows, "count": len(rows) * 37, "newest": None, "older": "?after=x" if rows else None}
     return {**plain, "filtered": False, "filters": {"q": None, "role": None}, **more}
@@ -203,7 +198,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "people-filtered": ("people/index.html", lambda: _list([], roles=[("admin", "Admin")], invited=0, filtered=True)),
     "member": ("people/show.html", lambda: _member(True)),
-    "member-extra-invalid": ("people/show.html", lambda: _member(True, _invalid(ExtraForm))),
+    "member-extra-invalid": ("people/show.html", lambda: _member(True, invalid(ExtraForm))),
     "member-own": ("people/show.html", lambda: _member(False)),
     "member-removal": (
         "people/removal.html",
@@ -224,12 +219,12 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "invitations": ("invitations/index.html", lambda: _list(INVITATIONS)),
     "invitations-none": ("invitations/index.html", lambda: _list([])),
     "invitation-new": ("invitations/new.html", lambda: {"form": InvitationForm(formdata=None), "most": 100}),
-    "invitation-invalid": ("invitations/new.html", lambda: {"form": _invalid(InvitationForm), "most": 100}),
+    "invitation-invalid": ("invitations/new.html", lambda: {"form": invalid(InvitationForm), "most": 100}),
     "invitation-fates": ("invitations/fates.html", lambda: {"fates": FATES, "sent": 1}),
     "acceptance": ("acceptances/show.html", lambda: _invited("mine")),
     "acceptance-others": ("acceptances/show.html", lambda: _invited("others")),
     "acceptance-known": ("acceptances/show.html", lambda: _invited("known")),
     "acceptance-new": ("acceptances/show.html", lambda: _invited("new")),
-    "acceptance-invalid": ("acceptances/show.html", lambda: _invited("new", _invalid(NewcomerForm))),
+    "acceptance-invalid": ("acceptances/show.html", lambda: _invited("new", invalid(NewcomerForm))),
     "acceptance-gone": ("acceptances/gone.html", dict),
 }

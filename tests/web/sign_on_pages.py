@@ -5,12 +5,12 @@ from types import SimpleNamespace as Row
 from typing import Any
 
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
 from wtforms import PasswordField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired
 
 from tests.web import factor_pages, provisioning_pages
 from tests.web import samples as s
+from tests.web.contexts import invalid
 
 ROUTES = {
     "sign_ins.show": "/sign-in",
@@ -72,12 +72,6 @@ class DomainForm(FlaskForm):
 
 class NameForm(FlaskForm):
     name = StringField("Name")
-
-
-def _invalid(kind: type[FlaskForm], **typed: str) -> FlaskForm:
-    form = kind(formdata=MultiDict(typed))
-    form.validate()
-    return form
 
 
 def domain(number: int, name: str, state: str, **more: Any) -> Row:
@@ -176,7 +170,7 @@ def _asked(title: str, detail: str) -> dict[str, Any]:
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "sso": ("sign_ons/new.html", lambda: {"form": AddressForm(formdata=None)}),
-    "sso-unknown": ("sign_ons/new.html", lambda: {"form": _invalid(AddressForm)}),
+    "sso-unknown": ("sign_ons/new.html", lambda: {"form": invalid(AddressForm)}),
     "sso-departure": (
         "sign_ons/departure.html",
         lambda: {"url": "https://login.northwind.example/authorize?client_id=sentinel", "name": "Northwind Traders"},
@@ -188,7 +182,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "sso-link": (
         "sign_ons/link.html",
         lambda: {
-            "form": _invalid(LinkForm),
+            "form": invalid(LinkForm),
             "pending": Row(email=s.PERSON.email, tenant_name="Northwind Traders"),
         },
     ),
@@ -211,7 +205,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "connection-empty": ("connections/show.html", _empty),
     "connection-invalid": (
         "connections/show.html",
-        lambda: setup("draft", form=_invalid(ConnectionForm, client_id="sentinel"), trial=None),
+        lambda: setup("draft", form=invalid(ConnectionForm, client_id="sentinel"), trial=None),
     ),
     "connection-failed": (
         "connections/show.html",
@@ -227,7 +221,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"connection": connection("on"), "form": NameForm(formdata=None)},
     ),
     "domains": ("email_domains/index.html", lambda: _domains(DOMAINS)),
-    "domains-empty": ("email_domains/index.html", lambda: _domains([], form=_invalid(DomainForm))),
+    "domains-empty": ("email_domains/index.html", lambda: _domains([], form=invalid(DomainForm))),
     "domains-checking": (
         "email_domains/index.html",
         lambda: _domains([domain(3, "fjord.example", "unproven", checking=True)], checking=True),

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_wtf import FlaskForm
-from werkzeug.datastructures import MultiDict
 from wtforms import RadioField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from tests.web import samples as s
+from tests.web.contexts import invalid
 from tests.web.samples import Row
 
 ROUTES = {
@@ -104,12 +104,6 @@ def _settings(row: Row | None, form: SettingsForm) -> dict[str, Any]:
     return {"workspace": row, "form": form, "rows": rows}
 
 
-def _wrong(kind: type[FlaskForm]) -> Any:
-    form = kind(formdata=MultiDict({}))
-    form.validate()
-    return form
-
-
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "workspaces": ("workspaces/index.html", lambda: _index([_row(2), _row(1), _row(0)])),
     "workspaces-one": ("workspaces/index.html", lambda: _index([_row(0)])),
@@ -119,13 +113,13 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "workspaces-none-archived": ("workspaces/index.html", lambda: _index([], archived=True)),
     "workspace-new": ("workspaces/new.html", lambda: {"form": WorkspaceForm(formdata=None)}),
-    "workspace-new-invalid": ("workspaces/new.html", lambda: {"form": _wrong(WorkspaceForm)}),
+    "workspace-new-invalid": ("workspaces/new.html", lambda: {"form": invalid(WorkspaceForm)}),
     "workspace": ("workspaces/show.html", lambda: _show(_row(1), WorkspaceForm(formdata=None, name="Staging"))),
     "workspace-empty": (
         "workspaces/show.html",
         lambda: _show(_row(1), WorkspaceForm(formdata=None, name="Staging"), full=False),
     ),
-    "workspace-default": ("workspaces/show.html", lambda: _show(_row(0), _wrong(WorkspaceForm))),
+    "workspace-default": ("workspaces/show.html", lambda: _show(_row(0), invalid(WorkspaceForm))),
     "workspace-archived": (
         "workspaces/show.html",
         lambda: _show(_row(2, archived_at=s.before(days=2)), WorkspaceForm(formdata=None)),
@@ -139,5 +133,5 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"workspace": _row(1), "form": WorkspaceForm(formdata=None)},
     ),
     "workspace-settings": ("workspaces/settings.html", lambda: _settings(_row(1), SettingsForm(formdata=None))),
-    "workspace-settings-invalid": ("workspaces/settings.html", lambda: _settings(None, _wrong(SettingsForm))),
+    "workspace-settings-invalid": ("workspaces/settings.html", lambda: _settings(None, invalid(SettingsForm))),
 }
