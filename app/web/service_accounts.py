@@ -137,7 +137,7 @@ def delete(unit: Unit, account_id: UUID) -> Response | tuple[str, int]:
     if not form.repeats(account.name, "delete it"):
         return _confirm(unit, account_id, form), 422
     ended = service_accounts.delete_account(unit, account_id)
-    flash(f"{account.name} was deleted; {ended} of its keys were revoked.", "good")
+    flash(f"{account.name} was deleted; {ended} of its keys {'was' if ended == 1 else 'were'} revoked.", "good")
     return redirect(url_for("service_accounts.index"), 303)
 
 
