@@ -10,6 +10,7 @@ from wtforms import HiddenField, TextAreaField
 from app.core.errors import Conflict, Invalid, NotFound
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
+from app.models.plans import PlanOverride, PlanRequest
 from app.models.tenants import Tenant
 from app.services import (
     excess,
@@ -38,6 +39,7 @@ from app.web.usages import PERIODS
 from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("plans", __name__)
+FIGURE_NAMES = {str(key): name for names in (QUOTA_NAMES, RATE_NAMES, FEATURE_NAMES) for key, name in names.items()}
 
 
 class RequestForm(Form):
@@ -88,22 +90,18 @@ def _plan(name: PlanName) -> SimpleNamespace:
     return SimpleNamespace(key=str(name), name=plan.name, price=plan.price)
 
 
-def _override(row: object) -> SimpleNamespace:
-    names = {**{str(k): v for k, v in QUOTA_NAMES.items()}, **{str(k): v for k, v in RATE_NAMES.items()}}
-    names |= {str(k): v for k, v in FEATURE_NAMES.items()}
-    got = row.__dict__
-    value = "unlimited" if got["value"] is None else f"{got['value']:,}"
-    if got["kind"] == "feature":
-        value = "included" if got["value"] else "left out"
-    return SimpleNamespace(name=names[got["name"]], value=value, reason=got["reason"], until=got["until"])
+def _override(row: PlanOverride) -> SimpleNamespace:
+    value = "unlimited" if row.value is None else f"{row.value:,}"
+    if row.kind == "feature":
+        value = "included" if row.value else "left out"
+    return SimpleNamespace(name=FIGURE_NAMES[row.name], value=value, reason=row.reason, until=row.until)
 
 
-def _asked(made: object | None) -> SimpleNamespace | None:
+def _asked(made: PlanRequest | None) -> SimpleNamespace | None:
     if made is None:
         return None
-    got = made.__dict__
     names = ("id", "status", "asked_label", "asked_at", "note", "answer", "decided_at")
-    return SimpleNamespace(plan=_plan(plans.plan_named(got["plan"])), **{name: got[name] for name in names})
+    return SimpleNamespace(plan=_plan(plans.plan_named(made.plan)), **{name: getattr(made, name) for name in names})
 
 
 @tenant_page(blueprint, "/plan/comparison", Permission.PLAN_READ, home=Home.ACCOUNT, closed=True)

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace as Row
 from typing import Any
@@ -13,21 +14,7 @@ from werkzeug.serving import make_server
 
 from app.core.permissions import Permission
 from app.web.presentation import register_presentation
-from tests.web import (
-    account_pages,
-    audit_pages,
-    closing_pages,
-    factor_pages,
-    key_pages,
-    overview_pages,
-    people_pages,
-    plan_pages,
-    provisioning_pages,
-    scan_pages,
-    sign_on_pages,
-    usage_pages,
-    workspace_pages,
-)
+from tests.web import closing_pages
 from tests.web import samples as s
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,21 +22,22 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-MODULES = (
-    account_pages,
-    audit_pages,
-    closing_pages,
-    factor_pages,
-    key_pages,
-    overview_pages,
-    people_pages,
-    plan_pages,
-    provisioning_pages,
-    scan_pages,
-    sign_on_pages,
-    usage_pages,
-    workspace_pages,
+SUBJECTS = (
+    "account",
+    "audit",
+    "closing",
+    "factor",
+    "key",
+    "overview",
+    "people",
+    "plan",
+    "provisioning",
+    "scan",
+    "sign_on",
+    "usage",
+    "workspace",
 )
+MODULES = [import_module(f"tests.web.{subject}_pages") for subject in SUBJECTS]
 
 
 def _gathered(name: str) -> dict[str, Any]:
