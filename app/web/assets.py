@@ -96,7 +96,7 @@ def create(unit: Unit) -> Response | tuple[str, int]:
 
 
 def _form(unit: Unit, form: AssetForm) -> str:
-    form.workspace_id.choices = workspace_choices.offered(unit)
+    form.workspace_id.choices = workspace_choices.choices(unit)
     return render_template("assets/new.html", form=form, demonstration=demonstration())
 
 

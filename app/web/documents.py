@@ -11,9 +11,9 @@ from app.services import assets, scans
 from app.services.plans import Rate
 from app.serving.forms import Form
 from app.serving.limits import limit_action
+from app.web import workspace_choices
 from app.web.listings import id_given
 from app.web.routing import tenant_blueprint, tenant_page
-from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("documents", __name__)
 
@@ -48,5 +48,5 @@ def create(unit: Unit) -> Response | tuple[str, int]:
 
 
 def _form(unit: Unit, form: DocumentForm) -> str:
-    form.workspace_id.choices = offered(unit)
+    form.workspace_id.choices = workspace_choices.choices(unit)
     return render_template("documents/new.html", form=form, limit=assets.LONGEST_DOCUMENT)

@@ -19,13 +19,13 @@ from app.services import api_keys, key_ceilings, key_secrets, service_accounts, 
 from app.services.access import may
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
+from app.web import workspace_choices
 from app.web.charts import Bar, Chart, Series
 from app.web.key_views import key_callers, shown, shown_one
 from app.web.listings import ROWS, id_given
 from app.web.presentation import scope
 from app.web.repeats import RepeatForm
 from app.web.routing import tenant_blueprint, tenant_page
-from app.web.workspace_choices import offered
 
 blueprint = tenant_blueprint("keys", __name__)
 
@@ -133,7 +133,7 @@ def _form(unit: Unit) -> KeyForm:
         SelectChoice("", f"you, {unit.actor.label}"),
         *(SelectChoice(str(account.id), f"the service account {account.name}") for account in accounts),
     ]
-    form.workspace_id.choices = offered(unit)
+    form.workspace_id.choices = workspace_choices.choices(unit)
     return form
 
 
