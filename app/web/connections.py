@@ -133,28 +133,26 @@ def try_out(unit: Unit) -> Response:
     found = connections.get_connection(unit)
     if not found.secret:
         raise Conflict("Enter what the provider gave you first.")
-    base_url = runtime().settings.base_url
-    client = connections.client_of(unit, found, base_url, trial=True)
+    client = connections.client_of(unit, found, runtime().settings.base_url, trial=True)
     way = Way(found.id, unit.tenant_id, g.tenant.slug, "your provider", client)
     give_up(unit)
+    try:
+        provider = reach(client.issuer, anew=True)
+    except ProviderFault as fault:
+        return _not_tried(unit, str(fault))
     with afresh(unit) as again:
-        try:
-            provider = reach(client.issuer, anew=True)
-        except ProviderFault as fault:
-            trials.note_trial(again, Trial(str(fault)))
-            again.commit()
-            return redirect(url_for("connections.show", _anchor="test"), 303)
-        url = sign_ons.begin(
-            again,
-            way,
-            provider,
-            browser=browser(),
-            purpose=sign_ons.TRIAL,
-            user_id=unit.actor.id,
-            hint=unit.actor.label,
-        )
+        who, kind = unit.actor, sign_ons.TRIAL
+        url = sign_ons.begin(again, way, provider, browser=browser(), purpose=kind, user_id=who.id, hint=who.label)
         again.commit()
     return depart(url, way.name)
+
+
+def _not_tried(unit: Unit, why: str) -> Response:
+    """Keep what came in the way of a test sign-in, and show it."""
+    with afresh(unit) as again:
+        trials.note_trial(again, Trial(why))
+        again.commit()
+    return redirect(url_for("connections.show", _anchor="test"), 303)
 
 
 def _switched(act: Callable[[], object], done: str) -> Response:

@@ -148,24 +148,27 @@ def create(unit: Unit) -> str | tuple[str, int]:
     try:
         if not form.validate():
             return _issuing(form), 422
-        days = form.lifetime.data
-        lifetime = timedelta(days=int(days)) if days and days != ON_A_DAY else None
-        issued = api_keys.issue_key(
-            unit,
-            name=form.name.data or "",
-            scopes=form.scopes.data or [],
-            pepper=runtime().pepper,
-            lifetime=lifetime,
-            last_day=form.last_day.data,
-            networks=_lines(form.networks.data),
-            calls_per_minute=form.calls_per_minute.data,
-            service_account_id=UUID(form.owner.data) if form.owner.data else None,
-            workspace_id=id_given("workspace_id"),
-        )
+        issued = _issued(unit, form)
     except (Invalid, Conflict) as error:
         form.blame(error)
         return _issuing(form), error.status
     return show_secret(issued)
+
+
+def _issued(unit: Unit, form: KeyForm) -> key_secrets.IssuedKey:
+    days = form.lifetime.data
+    return api_keys.issue_key(
+        unit,
+        name=form.name.data or "",
+        scopes=form.scopes.data or [],
+        pepper=runtime().pepper,
+        lifetime=timedelta(days=int(days)) if days and days != ON_A_DAY else None,
+        last_day=form.last_day.data,
+        networks=_lines(form.networks.data),
+        calls_per_minute=form.calls_per_minute.data,
+        service_account_id=UUID(form.owner.data) if form.owner.data else None,
+        workspace_id=id_given("workspace_id"),
+    )
 
 
 def _allowed(ceiling: key_ceilings.Ceiling, days: str) -> bool:
