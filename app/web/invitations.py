@@ -38,7 +38,7 @@ def index(unit: Unit) -> str:
 
 
 def _row(unit: Unit, invitation: Invitation) -> SimpleNamespace:
-    names = ("id", "email", "role", "inviter_label", "created_at", "sent_at", "expires_at")
+    names = ("id", "email", "role", "inviter_label", "sent_at", "expires_at")
     state = "expired" if invitation.expires_at <= unit.now() else "pending"
     manageable = authorities.may_manage(unit, invitation.role)
     return SimpleNamespace(**{n: getattr(invitation, n) for n in names}, state=state, manageable=manageable)

@@ -100,7 +100,7 @@ def _override(row: PlanOverride) -> SimpleNamespace:
 def _asked(made: PlanRequest | None) -> SimpleNamespace | None:
     if made is None:
         return None
-    names = ("id", "status", "asked_label", "asked_at", "note", "answer", "decided_at")
+    names = ("id", "status", "asked_label", "answer")
     return SimpleNamespace(plan=_plan(plans.plan_named(made.plan)), **{name: getattr(made, name) for name in names})
 
 

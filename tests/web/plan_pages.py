@@ -47,14 +47,7 @@ LINES = [
 
 
 def asked(status: str, answer: str | None = None) -> Row:
-    names = {
-        "id": s.uid(700),
-        "asked_label": s.PERSON.email,
-        "asked_at": s.before(hours=3),
-        "note": "",
-        "decided_at": None,
-    }
-    return Row(plan=PLANS[3], status=status, answer=answer, **names)
+    return Row(id=s.uid(700), plan=PLANS[3], status=status, asked_label=s.PERSON.email, answer=answer)
 
 
 def _show(**more: Any) -> dict[str, Any]:
