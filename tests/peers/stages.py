@@ -91,9 +91,7 @@ class Stage:
 
     def sign_in(self, made: Made) -> Person:
         """Return the person signed in at a browser of their own; the next change is theirs."""
-        person = self.stranger()
-        person.get("/login")
-        assert person.post("/login", {"email": made.email, "password": made.password}).status_code == 303
+        person = self.stranger().sign_in(made)
         person.get(f"/t/{self.made.slug}/")
         self.actor = user_of(made)
         return person
