@@ -27,6 +27,7 @@ FROM = {
     Source.WORKSPACE: "set for this workspace",
 }
 INHERIT, OWN = "inherit", "own"
+SOURCES = [SelectChoice(INHERIT, ""), SelectChoice(OWN, "")]
 
 
 def field_name(setting: str) -> str:
@@ -63,7 +64,7 @@ def _form_class() -> type[Form]:
     fields: dict[str, Any] = {"__doc__": "Each setting: inherited, or a value of one's own."}
     for setting in SETTINGS.values():
         name = field_name(setting.name)
-        fields[f"{name}-from"] = RadioField(setting.title, choices=[(INHERIT, ""), (OWN, "")], default=INHERIT)
+        fields[f"{name}-from"] = RadioField(setting.title, choices=SOURCES, default=INHERIT)
         fields[name] = (
             SelectMultipleField(
                 setting.title,
