@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from app.core.clock import SetClock
-from app.core.crypto import decode_key, pepper_mark
+from app.core.crypto import pepper_mark
 from app.core.errors import AppError
 from app.core.logs import configure_logs
 from app.core.permissions import Role, permissions_of
@@ -174,7 +174,7 @@ def peppers() -> None:
 def _doorway() -> Iterator[tuple[Doorway, bytes]]:
     given = settings()
     with open_doorway(given, given.database_url.get_secret_value(), application="sentinel tokens") as door:
-        yield door, decode_key(given.master_key.get_secret_value())
+        yield door, given.master
 
 
 def _targets(given: Settings) -> list[str]:
@@ -203,7 +203,7 @@ def _owner(units: Units, given: Settings) -> tuple[Actor, UUID] | None:
             unit = accounts.sign_up(
                 door,
                 signup,
-                master_key=decode_key(given.master_key.get_secret_value()),
+                master_key=given.master,
                 origin=origin,
                 verified=True,
             )

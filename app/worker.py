@@ -16,7 +16,6 @@ from sqlalchemy.exc import OperationalError
 from temporalio.client import Client
 from temporalio.worker import Worker as TenantWorker
 
-from app.core.crypto import decode_key
 from app.core.logs import configure_logs
 from app.core.settings import Settings, settings
 from app.db.opening import TooManyRights, open_units, refuse_privileged
@@ -88,8 +87,8 @@ class WorkerProcess:
         self._relay: Relay | None = None
         self._mailer: Mailer | None = None
         self._threads: tuple[Loop, ...] = (
-            Sealer(self.units, decode_key(given.master_key.get_secret_value())),
-            Archivist(self.units, decode_key(given.master_key.get_secret_value())),
+            Sealer(self.units, given.master),
+            Archivist(self.units, given.master),
             Sweeper(self.units),
             Steward(self.units),
             Bookkeeper(self.units),
@@ -146,7 +145,7 @@ class WorkerProcess:
             "scan.cancel": dispatcher.cancel,
             "graph.scan": graph_scans(self.units, self.graph),
             "domain.check": domain_checks(self.units),
-            "export.sign": export_signatures(self.units, decode_key(self._settings.master_key.get_secret_value())),
+            "export.sign": export_signatures(self.units, self._settings.master),
             "plan.notice": plan_notices(self.units),
             "proof.check": proof_checks(self.units),
             "quota.warning": quota_warnings(self.units),
@@ -170,7 +169,7 @@ class WorkerProcess:
 
     def _make_eraser(self) -> Eraser:
         executions = TemporalExecutions(asyncio.get_running_loop(), lambda: self._client)
-        return Eraser(self.units, decode_key(self._settings.master_key.get_secret_value()), self.graph, executions)
+        return Eraser(self.units, self._settings.master, self.graph, executions)
 
     def _wake(self) -> None:
         if self._relay is not None:

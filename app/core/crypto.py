@@ -4,7 +4,6 @@ A tenant's data key (AES-256-GCM, 32 bytes) is wrapped by the master key. What i
 `version (1 byte) || nonce (12) || ciphertext and tag`, bound to its purpose by the associated data.
 """
 
-import base64
 import hashlib
 import hmac
 import os
@@ -56,11 +55,6 @@ def unseal(key: bytes, sealed: bytes, purpose: bytes) -> bytes:
         return AESGCM(key).decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], purpose)
     except (InvalidTag, ValueError) as error:
         raise Undecipherable("does not open") from error
-
-
-def decode_key(text: str) -> bytes:
-    """Return the 32 bytes that `text` spells in base64."""
-    return base64.b64decode(text, validate=True)
 
 
 def new_wrapped_key(master: bytes, tenant_id: UUID) -> bytes:

@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def master(self) -> bytes:
+        """The key that wraps the tenants' data keys."""
+        return base64.b64decode(self.master_key.get_secret_value())
+
+    @property
     def peppers(self) -> list[bytes]:
         """The keys under which credentials may be hashed, the present one first."""
         given = (self.key_pepper, self.key_pepper_previous)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Engine, text
 
 from app.core.clock import Clock
-from app.core.crypto import CachedKeyRing, decode_key
+from app.core.crypto import CachedKeyRing
 from app.core.settings import Settings
 from app.db.engines import Engines, Scope, make_engine
 from app.db.units import Doorway, Units
@@ -61,7 +61,7 @@ def open_units(
     pooled = settings.database_direct_url is not None
     engine = make_engine(url, pool_size=settings.database_pool_size, application=application, pooled=pooled)
     engines = Engines(engine)
-    master = decode_key(settings.master_key.get_secret_value())
+    master = settings.master
     return Units(engines, CachedKeyRing(master, lambda t: _wrapped_key(engine, t)), clock=clock, on_effects=on_effects)
 
 

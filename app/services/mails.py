@@ -20,7 +20,6 @@ from uuid import UUID
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from app.core import crypto
-from app.core.crypto import decode_key
 from app.core.errors import TooManyRequests
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -164,7 +163,7 @@ def _letter(mail: DueMail, kind: str, facts: dict[str, Any], settings: Settings)
 
 def mail_token(mail_id: UUID, settings: Settings) -> str:
     """Return the token of a mail's link: 256 bits that only the holder of the pepper can tell."""
-    pepper = decode_key(settings.key_pepper.get_secret_value())
+    pepper = settings.peppers[0]
     digest = hmac.new(pepper, b"mail token:" + mail_id.bytes, hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

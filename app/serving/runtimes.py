@@ -5,7 +5,6 @@ from typing import cast
 
 from flask import Flask, current_app
 
-from app.core.crypto import decode_key
 from app.core.outbound import Policy
 from app.core.settings import Settings
 from app.db.units import Units
@@ -41,7 +40,7 @@ class Runtime:
     @property
     def master_key(self) -> bytes:
         """The key that wraps the tenants' data keys."""
-        return decode_key(self.settings.master_key.get_secret_value())
+        return self.settings.master
 
 
 def install(app: Flask, runtime: Runtime) -> None:

@@ -142,9 +142,8 @@ def _request(made: Database, units: Units, tenant: Made) -> Figure:
 
 
 def _pepper() -> bytes:
-    from app.core.crypto import decode_key
 
-    return decode_key(settings().key_pepper.get_secret_value())
+    return settings().peppers[0]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from uuid import UUID
 
 import pytest
 
-from app.core.crypto import decode_key
 from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.opening import open_units
@@ -47,7 +46,7 @@ def test_nodes_go_with_the_tenant(environment: object, fresh_database: Database,
     delete(fresh_database, tenant)
     units, master_key = (
         open_units(settings(), fresh_database.worker),
-        decode_key(settings().master_key.get_secret_value()),
+        settings().master,
     )
     Eraser(units, master_key, away, MemoryExecutions()).run_once()
     assert progress(fresh_database) == ("graph", "The graph is not available at present.")

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import pyotp
 
-from app.core import crypto
 from app.core.settings import settings
 from app.db.people import Account
 from app.db.units import Units
@@ -15,7 +14,7 @@ from tests.peers.tenants import ORIGIN, Made
 
 def master_key() -> bytes:
     """The master key of the test's installation."""
-    return crypto.decode_key(settings().master_key.get_secret_value())
+    return settings().master
 
 
 class AuthenticatorApp:

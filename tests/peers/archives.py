@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.units import Home, Units
 from app.graph.gateway import Graph
@@ -23,7 +22,7 @@ Files = dict[str, bytes]
 @contextmanager
 def signing(worker_units: Units) -> Iterator[None]:
     """Sign what is to be signed, as a worker does, for as long as the block lasts."""
-    master = decode_key(settings().master_key.get_secret_value())
+    master = settings().master
     handlers = {"export.sign": export_signatures(worker_units, master)}
     relay = Relay(worker_units, handlers, listen_url=None, threads=1, poll_seconds=0.05)
     relay.start()

@@ -9,7 +9,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import update
 from werkzeug.test import TestResponse
 
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.units import Home
 from app.models.connections import EmailDomain
@@ -42,7 +41,7 @@ def choose_plan(made: Made, plan: str) -> None:
 def issue_token(made: Made) -> scim_tokens.IssuedScimToken:
     """Issue a token of the tenant's owner."""
     with made.unit(Home.ACCOUNT) as unit:
-        issued = scim_tokens.issue_token(unit, pepper=decode_key(settings().key_pepper.get_secret_value()))
+        issued = scim_tokens.issue_token(unit, pepper=settings().peppers[0])
         unit.commit()
         return issued
 

@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.api.routing import Operation
-from app.core.crypto import decode_key
 from app.core.errors import Unauthenticated
 from app.core.ids import new_id
 from app.core.permissions import KEY_SCOPES, WITHIN_WORKSPACE
@@ -93,7 +92,7 @@ def issue(
     name: str = "tests",
 ) -> tuple[UUID, str]:
     """Issue a key of the tenant's owner, or of the service account; all scopes where none is named."""
-    pepper = decode_key(settings().key_pepper.get_secret_value())
+    pepper = settings().peppers[0]
     with made.unit(Home.ACCOUNT) as unit:
         known = [str(scope) for scope in KEY_SCOPES if workspace_id is None or scope in WITHIN_WORKSPACE]
         wanted = list(scopes) or known

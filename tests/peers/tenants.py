@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from app.core.crypto import decode_key
 from app.core.errors import TooManyRequests, Unauthenticated
 from app.core.settings import settings
 from app.db.opening import open_units
@@ -60,7 +59,7 @@ def make_tenant(
         unit = accounts.sign_up(
             door,
             signup,
-            master_key=decode_key(settings().master_key.get_secret_value()),
+            master_key=settings().master,
             origin=origin,
             verified=verified,
         )

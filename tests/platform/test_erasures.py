@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import main
-from app.core.crypto import decode_key
 from app.core.errors import Conflict
 from app.core.settings import settings
 from app.db.units import Home, Units
@@ -42,7 +41,7 @@ def carried_out(units: Units) -> None:
     """Let a worker's steward and eraser do what is due."""
     while Steward(units).run_once():
         pass
-    Eraser(units, decode_key(settings().master_key.get_secret_value()), None, MemoryExecutions()).run_once()
+    Eraser(units, settings().master, None, MemoryExecutions()).run_once()
 
 
 def test_erased_from_the_console(

@@ -17,7 +17,6 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app import cli
-from app.core.crypto import decode_key
 from app.core.errors import Unauthenticated
 from app.core.settings import settings
 from app.db.units import Units
@@ -34,7 +33,7 @@ BASE = "https://sentinel.example"
 @pytest.fixture
 def installation(environment: object) -> Installation:
     """Who signs."""
-    return Installation(BASE, decode_key(settings().master_key.get_secret_value()))
+    return Installation(BASE, settings().master)
 
 
 @pytest.fixture

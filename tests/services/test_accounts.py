@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from app.core.crypto import decode_key
 from app.core.errors import Invalid, TooManyRequests, Unauthenticated
 from app.core.settings import settings
 from app.db import people
@@ -20,7 +19,7 @@ from tests.peers.tenants import Made, attempt, somewhere
 def sign_up(units: Units, email: str, slug: str, name: str = "Nina") -> None:
     with units.identify() as door:
         signup = Signup("Acme", slug, name, email, "a sentence nobody guesses")
-        master = decode_key(settings().master_key.get_secret_value())
+        master = settings().master
         try:
             accounts.sign_up(door, signup, master_key=master, origin=somewhere()).commit()
         except AddressInUse:

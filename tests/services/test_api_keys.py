@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.crypto import decode_key
 from app.core.errors import PermissionDenied
 from app.core.permissions import Permission
 from app.core.settings import settings
@@ -20,7 +19,7 @@ def test_a_key_makes_no_key(tenant: Made) -> None:
     key_id, _secret = issue(tenant)
     everything = frozenset(str(permission) for permission in Permission)
     key = replace(tenant.actor, kind=ActorKind.KEY, id=key_id, label="tests", permissions=everything)
-    pepper = decode_key(settings().key_pepper.get_secret_value())
+    pepper = settings().peppers[0]
     with tenant.unit(Home.ACCOUNT, key) as unit, pytest.raises(PermissionDenied):
         api_keys.issue_key(unit, name="another", scopes=[str(Permission.SCANS_READ)], pepper=pepper)
 
@@ -28,7 +27,7 @@ def test_a_key_makes_no_key(tenant: Made) -> None:
 def test_nobody_gives_a_key_what_they_lack(tenant: Made) -> None:
     """A scope that its maker does not hold is refused, and nothing is kept."""
     poor = replace(tenant.actor, permissions=frozenset({str(Permission.KEYS_WRITE), str(Permission.KEYS_READ)}))
-    pepper = decode_key(settings().key_pepper.get_secret_value())
+    pepper = settings().peppers[0]
     with tenant.unit(Home.ACCOUNT, poor) as unit, pytest.raises(PermissionDenied):
         api_keys.issue_key(unit, name="rich", scopes=[str(Permission.SCANS_READ)], pepper=pepper)
     with tenant.unit(Home.ACCOUNT) as unit:

@@ -12,7 +12,6 @@ from click.testing import Result
 from sqlalchemy import func, select
 
 from app.core.clock import SetClock
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.opening import open_units
 from app.models.trails import AuditEvent
@@ -30,7 +29,7 @@ __all__ = ["check", "sealer"]
 @pytest.fixture
 def later(environment: object, postgres_server: Database) -> Callable[[timedelta], Archivist]:
     """Makes archivists that live so much later."""
-    key = decode_key(settings().master_key.get_secret_value())
+    key = settings().master
 
     def make(span: timedelta) -> Archivist:
         url = settings().database_worker_url
@@ -62,7 +61,7 @@ def then(made: Made, days: int) -> Made:
 def look_over(archivist: Archivist, made: Made) -> None:
     """Let the archivist look over this tenant alone."""
     with archivist.directory() as session:
-        key = audit_seals.signing_key(session, decode_key(settings().master_key.get_secret_value()))
+        key = audit_seals.signing_key(session, settings().master)
     archivist.look_over(made.id, key)
 
 
@@ -144,7 +143,7 @@ def test_a_killed_removal_is_finished_by_the_next_turn(
     """The removal is committed and no event is gone yet: the export leaves them out already; the next turn deletes."""
     archivist = later(timedelta(0))
     with archivist.directory() as session:
-        key = audit_seals.signing_key(session, decode_key(settings().master_key.get_secret_value()))
+        key = audit_seals.signing_key(session, settings().master)
     with tenant.unit() as unit:
         assert audit_retention.mark_removal(unit, key) is not None
         unit.commit()

@@ -11,7 +11,6 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.cli import main
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home, Unit, Units
@@ -28,7 +27,7 @@ BEGUN = "INSERT INTO auth.erasures (tenant_id, slug, reason, deleted_at) VALUES 
 @pytest.fixture
 def sealer(worker_units: Units) -> Sealer:
     """The worker's sealer."""
-    return Sealer(worker_units, decode_key(settings().master_key.get_secret_value()))
+    return Sealer(worker_units, settings().master)
 
 
 def write(made: Made, *actions: str, home: Home = Home.CONTENT) -> None:
@@ -177,7 +176,7 @@ def test_two_sealers_seal_each_event_once(
     monkeypatch.setattr(audit_seals, "MOST_EVENTS", 7)
     for number in range(10):
         write(tenant, *(f"scan.n{number}_{part}" for part in range(5)))
-    key = decode_key(settings().master_key.get_secret_value())
+    key = settings().master
 
     def work() -> None:
         for _ in range(3):
@@ -219,7 +218,7 @@ def test_a_tenant_that_is_being_erased_is_sealed_no_more(
     erased, other = make_tenant(units), make_tenant(units)
     with psycopg.connect(fresh_database.superuser) as connection:
         connection.execute(BEGUN, [erased.id, erased.slug])
-    Sealer(of_worker, decode_key(settings().master_key.get_secret_value())).turn()
+    Sealer(of_worker, settings().master).turn()
     assert (numbers(erased), numbers(other)) == ({}, {"account": 1})
     assert "sealer.failed" not in capsys.readouterr().out
     for each in (units, of_worker):

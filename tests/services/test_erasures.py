@@ -10,7 +10,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.cli import main
-from app.core.crypto import decode_key
 from app.core.errors import Conflict
 from app.core.settings import settings
 from app.db.opening import open_units
@@ -56,7 +55,7 @@ def units_there(environment: object, fresh_database: Database) -> Iterator[Units
 @pytest.fixture
 def eraser(units_there: Units) -> DyingEraser:
     """A worker's eraser, without a graph, which has three executions to remove; it dies where a test says so."""
-    master_key = decode_key(settings().master_key.get_secret_value())
+    master_key = settings().master
     return DyingEraser(units_there, master_key, None, MemoryExecutions(1, 2))
 
 
@@ -199,7 +198,7 @@ def test_what_is_away_is_asked_again(fresh_database: Database, shapes: list[Shap
     delete(fresh_database, tenant.tenant_id)
     executions = MemoryExecutions(1, 0)
     executions.away = 2
-    eraser = Eraser(units_there, decode_key(settings().master_key.get_secret_value()), None, executions)
+    eraser = Eraser(units_there, settings().master, None, executions)
     for problem in ("Temporal is away.", "Temporal is away."):
         eraser.run_once()
         release(fresh_database)

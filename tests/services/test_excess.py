@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.core.crypto import decode_key
 from app.core.errors import BeyondPlan, PermissionDenied, QuotaExceeded
 from app.core.permissions import Permission, Role
 from app.core.settings import settings
@@ -63,7 +62,7 @@ def as_member(made: Made) -> Actor:
 
 def by_key(made: Made, secret: str) -> Actor:
     """Return the actor as whom a key comes in."""
-    pepper = decode_key(settings().key_pepper.get_secret_value())
+    pepper = settings().peppers[0]
     with made.units.identify() as door:
         found = entrances.find_key(door, secret, peppers=[pepper], origin=ORIGIN)
         return entrances.by_key(door, found).actor

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DataError
 
-from app.core.crypto import decode_key
 from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.people import DueMail
@@ -57,7 +56,7 @@ def test_the_loops_go_on_with_the_neighbour(trouble: Street, monkeypatch: pytest
         monkeypatch.setattr(place, name, 1)
     for made in (trouble.bad, trouble.good):
         order(trouble, made)
-    units, key = trouble.worker, decode_key(settings().master_key.get_secret_value())
+    units, key = trouble.worker, settings().master
     steward = stewards.Steward(units)
     for loop in (bookkeepers.Bookkeeper(units), sweepers.Sweeper(units), steward):
         loop.run_once()
@@ -168,7 +167,7 @@ def test_an_erasure_that_cannot_begin_leaves_the_others(street: Street, monkeypa
 
     monkeypatch.setattr(erasures, "begin_erasure", begun)
     monkeypatch.setattr(erasers, "MOST_BEGUN", 1)
-    key = decode_key(settings().master_key.get_secret_value())
+    key = settings().master
     eraser = erasers.Eraser(street.worker, key, None, MemoryExecutions())
     for _ in range(3):
         eraser.run_once()

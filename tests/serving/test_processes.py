@@ -1,5 +1,6 @@
 """Four web processes beside each other."""
 
+import base64
 import json
 import tempfile
 import time
@@ -12,7 +13,6 @@ from uuid import UUID
 
 import pytest
 
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home
@@ -66,7 +66,7 @@ def test_revocation_holds_from_the_next_request_in_all_of_four_processes(
     units = open_units(settings(), variables["DATABASE_URL"])
     tenant = make_tenant(units)
     with tenant.unit(Home.ACCOUNT) as unit:
-        pepper = decode_key(variables["KEY_PEPPER"])
+        pepper = base64.b64decode(variables["KEY_PEPPER"])
         issued = api_keys.issue_key(unit, name="four", scopes=["tenant:guard:process"], pepper=pepper)
         unit.commit()
     with tempfile.TemporaryDirectory(prefix="four-") as name, serving(variables, Path(name)) as console:

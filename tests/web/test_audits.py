@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from app.core.crypto import decode_key
 from app.core.settings import settings
 from app.db.units import Units
 from app.services.sealers import Sealer
@@ -75,7 +74,7 @@ def test_an_export_is_asked_for_by_a_form_with_its_token(busy: Person) -> None:
 def test_the_sealed_log_is_taken_out_with_its_key(busy: Person, worker_units: Units) -> None:
     """After a worker sealed, the page shows each head, the sealed log is a download, and anybody gets the key."""
     assert "No seal yet" in busy.get(busy.at("/audit")).text
-    Sealer(worker_units, decode_key(settings().master_key.get_secret_value())).turn()
+    Sealer(worker_units, settings().master).turn()
     page = busy.get(busy.at("/audit")).text
     head = re.search(r'id="head-account"[^>]*>([0-9a-f]{64})<', page)
     assert head is not None and f"--head {head.group(1)}" in page

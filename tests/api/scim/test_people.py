@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.crypto import decode_key
 from app.core.errors import PermissionDenied
 from app.core.permissions import Role
 from app.core.settings import settings
@@ -119,7 +118,7 @@ def key_of(directory: Directory, name: str) -> str:
             unit,
             name="theirs",
             scopes=["tenant:scans:read"],
-            pepper=decode_key(settings().key_pepper.get_secret_value()),
+            pepper=settings().peppers[0],
         )
         issued.key.maker_id = found.user_id
         unit.commit()

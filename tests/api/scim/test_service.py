@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import update
 
-from app.core.crypto import credential_hash, decode_key, pepper_mark
+from app.core.crypto import credential_hash, pepper_mark
 from app.core.errors import Conflict
 from app.core.settings import settings
 from app.db.units import Home
@@ -43,7 +43,7 @@ def test_the_old_token_holds_until_it_is_revoked(directory: Directory) -> None:
     assert directory.ask("GET", "/Users").status_code == 200
     assert directory.ask("GET", "/Users", headers=new).status_code == 200
     with directory.made.unit(Home.ACCOUNT) as unit, pytest.raises(Conflict):
-        scim_tokens.issue_token(unit, pepper=decode_key(settings().key_pepper.get_secret_value()))
+        scim_tokens.issue_token(unit, pepper=settings().peppers[0])
     with directory.made.unit(Home.ACCOUNT) as unit:
         scim_tokens.revoke_token(unit, directory.token_id)
         unit.commit()
