@@ -8,16 +8,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.core.crypto import new_token, token_hash
 from app.core.ids import new_id
 from app.core.permissions import Role
 from app.core.settings import settings
-from app.db import invitations as links
 from app.db.units import Home, Units
 from app.models.scans import Scan
 from app.outbox.relay import Delivery
 from app.scanners.probes import Artefact
-from app.services import admissions, assets, effects, email_domains, invitations, lifecycles, proofs, quotas, scans
+from app.services import admissions, assets, effects, email_domains, lifecycles, proofs, quotas, scans
 from app.services.effects import WORKER
 from app.services.memberships import list_members
 from app.services.plans import Quota
@@ -25,7 +23,7 @@ from app.tenancy.context import tenant_scope
 from app.workflows.records import UnitRecords
 from tests.peers.bearers import Bearer
 from tests.peers.entrances import LEADS_ELSEWHERE, LEADS_IN, entrances, stays_open, was_refused
-from tests.peers.members import make_member
+from tests.peers.members import invitation_link, make_member
 from tests.peers.programs import FAULT
 from tests.peers.routes import PUBLIC, path_of
 from tests.peers.sides import ask, side_of, signed_in
@@ -102,21 +100,15 @@ def test_nobody_but_an_owner_reaches_what_stays_open(app: Flask, tenant: Made, w
 
 def test_an_invitation_leads_nowhere(app: Flask, tenant: Made, worker_units: Units) -> None:
     """A link that was mailed before makes nobody a member, and works again when the tenant does."""
-    with tenant.unit(Home.ACCOUNT) as unit:
-        mail_id = invitations.invite(unit, f"i-{tenant.slug}@example.com", Role.VIEWER).mail_id
-        unit.commit()
-    token = new_token()
-    with worker_units.identify() as door:
-        assert links.issue_invitation(door.session, mail_id, token_hash(token)) is not None
-        door.commit()
+    link = invitation_link(tenant, worker_units, f"i-{tenant.slug}@example.com")
     guest = Person(app, address())
-    assert guest.get(f"/invitation/{token}").status_code == 200
+    assert guest.get(link).status_code == 200
     suspend(tenant, worker_units)
-    assert guest.get(f"/invitation/{token}").status_code == 404
+    assert guest.get(link).status_code == 404
     guest.get("/login")
     for path in ("", "/account", "/sign-out"):
         told = {"name": "Gustav", "password": "a kettle on the northern shore"}
-        assert guest.post(f"/invitation/{token}{path}", dict(told)).status_code in (303, 404), path
+        assert guest.post(f"{link}{path}", dict(told)).status_code in (303, 404), path
     with tenant.unit(Home.ACCOUNT) as unit:
         assert [row.email for row in list_members(unit).rows] == [tenant.email]
 

@@ -9,7 +9,8 @@ from app.core import crypto
 from app.core.ids import new_id
 from app.core.permissions import Permission, Role, permissions_of
 from app.db import directory
-from app.db.units import Home
+from app.db.invitations import issue_invitation
+from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, Membership
 from app.services import extras, invitations, memberships
 from app.tenancy.actors import Actor, ActorKind
@@ -58,6 +59,18 @@ def stock_people(made: Made) -> dict[str, UUID]:
         invited = invitations.invite(unit, f"i-{secrets.token_hex(5)}@example.com", Role.VIEWER)
         unit.commit()
     return {"user_id": user_of(viewer), "extra_id": extra.id, "invitation_id": invited.id}
+
+
+def invitation_link(made: Made, worker_units: Units, email: str) -> str:
+    """Invite an address as a viewer; return the path of the link that its mail carries."""
+    with made.unit(Home.ACCOUNT) as unit:
+        mail_id = invitations.invite(unit, email, Role.VIEWER).mail_id
+        unit.commit()
+    token = crypto.new_token()
+    with worker_units.identify() as door:
+        assert issue_invitation(door.session, mail_id, crypto.token_hash(token)) is not None
+        door.commit()
+    return f"/invitation/{token}"
 
 
 def roles(made: Made) -> dict[str, str]:

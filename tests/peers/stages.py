@@ -14,14 +14,13 @@ from werkzeug.test import TestResponse
 
 from app.core.crypto import new_token, token_hash
 from app.core.permissions import Role
-from app.db import invitations as invited
 from app.db import people
 from app.db.units import Home, Units
 from app.services import invitations, ownerships, scans
 from tests.peers.apps import AuthenticatorApp
 from tests.peers.authenticators import Authenticator
 from tests.peers.directories import Directory
-from tests.peers.members import make_member, user_of
+from tests.peers.members import invitation_link, make_member, user_of
 from tests.peers.openid import OpenIdPeer
 from tests.peers.programs import Program, issue
 from tests.peers.tenants import Made
@@ -113,14 +112,7 @@ class Stage:
 
     def invitation_link(self, email: str) -> str:
         """Return the path of the link that an invitation's mail carries."""
-        with self.made.unit(Home.ACCOUNT) as unit:
-            mail_id = invitations.invite(unit, email, Role.VIEWER).mail_id
-            unit.commit()
-        token = new_token()
-        with self.worker_units.identify() as door:
-            assert invited.issue_invitation(door.session, mail_id, token_hash(token)) is not None
-            door.commit()
-        return f"/invitation/{token}"
+        return invitation_link(self.made, self.worker_units, email)
 
     def link(self, purpose: str, made: Made) -> str:
         """Return the path of a link of this purpose, as the worker mails it."""
