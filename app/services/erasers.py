@@ -33,6 +33,7 @@ LEASE = timedelta(minutes=2)
 MOST_ROWS = 2_000
 LEAST_ROWS = 50
 MOST_BEGUN = 20
+MOST_LOOKED_AT = 20  # then what has become due meanwhile is begun, although others wait for something
 MOST_WAIT = timedelta(minutes=5)
 SOON = timedelta(seconds=1)
 LATER = timedelta(seconds=5)
@@ -96,7 +97,7 @@ class Eraser(Loop):
         for tenant_id in self._due():
             self._turns.note(tenant_id, done=self._begin(tenant_id))
         looked = 0
-        while not self.stopping and (claimed := self._claim()) is not None:
+        while not self.stopping and looked < MOST_LOOKED_AT and (claimed := self._claim()) is not None:
             self._go_on(claimed)
             looked += 1
         return looked
