@@ -24,7 +24,10 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class TenantView:
-    """A tenant as the directory knows it; `trial_ends_at` is told to a signed-in person alone."""
+    """A tenant as the directory knows it; `trial_ends_at` is told to a signed-in person alone.
+
+    `overrides`, told with a key, is what was agreed on in place of the plan's figures: kind, name and value of each.
+    """
 
     id: UUID
     slug: str
@@ -34,6 +37,7 @@ class TenantView:
     status_reason: str | None
     placement: Placement
     trial_ends_at: datetime | None = None
+    overrides: tuple[tuple[str, str, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,8 +315,9 @@ def _tenant(row: "object") -> TenantView:
     level, schema, database = Isolation(get["level"]), get["schema_name"], get["database_name"]
     placement = Placement(get["tenant_id"], level, schema, database, get["epoch"])
     status, reason, ends_at = get["status"], get["status_reason"], get.get("trial_ends_at")
+    overrides = tuple((kind, name, value) for kind, name, value in get.get("overrides", ()))
     return TenantView(
-        get["tenant_id"], get["slug"], get["tenant_name"], get["plan"], status, reason, placement, ends_at
+        get["tenant_id"], get["slug"], get["tenant_name"], get["plan"], status, reason, placement, ends_at, overrides
     )
 
 

@@ -24,7 +24,7 @@ from app.services import excess
 from app.services.accounts import Origin
 from app.services.entries import note_entry
 from app.services.key_rules import comes_from
-from app.services.plans import Quota
+from app.services.plans import Quota, tell_entitlements
 from app.tenancy.actors import ActorKind
 
 OPEN = frozenset({"trial", "active"})
@@ -199,4 +199,6 @@ def by_key(door: Doorway, found: FoundKey) -> Unit:
     require_open(holder.tenant)
     if holder.workspace_archived:
         raise WorkspaceArchived("The workspace of this API key is archived.")
-    return door.enter(found.entry, Home.CONTENT)
+    unit = door.enter(found.entry, Home.CONTENT)
+    tell_entitlements(unit, holder.tenant)
+    return unit

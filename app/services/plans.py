@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from sqlalchemy import text
 
 from app.core.errors import FeatureMissing, NotFound
+from app.db.directory import TenantView
 from app.db.units import Home, Unit
 from app.scanners.catalogue import TOOLS
 from app.tenancy.placements import Isolation
@@ -230,23 +231,39 @@ _OWN = text(
 
 
 def entitlements(unit: Unit) -> Entitlements:
-    """Return what the unit's tenant may have now, read once for each unit."""
+    """Return what the unit's tenant may have now, read once for each unit, or as it was told with an API key."""
     session = unit.at_home(Home.ACCOUNT).session
     known: Entitlements | None
     of_tenant, known = session.info.get("entitlements", (None, None))
     if known is None or of_tenant != unit.tenant_id:
-        rows = session.execute(_OWN, {"tenant": unit.tenant_id}).all()
-        if not rows:
-            raise NotFound()
-        overrides = [Override(row.kind, row.name, row.value) for row in rows if row.kind is not None]
-        known = entitled(plan_named(rows[0].plan), rows[0].slug, rows[0].status, overrides)
+        told: TenantView | None = session.info.get("told")
+        known = _told(told) if told is not None and told.id == unit.tenant_id else _read(unit)
         session.info["entitlements"] = (unit.tenant_id, known)
     return known
 
 
+def _told(view: TenantView) -> Entitlements:
+    return entitled(plan_named(view.plan), view.slug, view.status, [Override(*each) for each in view.overrides])
+
+
+def _read(unit: Unit) -> Entitlements:
+    rows = unit.at_home(Home.ACCOUNT).session.execute(_OWN, {"tenant": unit.tenant_id}).all()
+    if not rows:
+        raise NotFound()
+    overrides = [Override(row.kind, row.name, row.value) for row in rows if row.kind is not None]
+    return entitled(plan_named(rows[0].plan), rows[0].slug, rows[0].status, overrides)
+
+
+def tell_entitlements(unit: Unit, told: TenantView) -> None:
+    """Have the unit go by what the directory told of its tenant and of its overrides in this transaction."""
+    unit.at_home(Home.ACCOUNT).session.info["told"] = told
+
+
 def forget_entitlements(unit: Unit) -> None:
     """Have the next question read anew, in the same unit: what a tenant may have has just been changed in it."""
-    unit.at_home(Home.ACCOUNT).session.info.pop("entitlements", None)
+    info = unit.at_home(Home.ACCOUNT).session.info
+    info.pop("entitlements", None)
+    info.pop("told", None)
 
 
 def has_feature(unit: Unit, feature: Feature) -> bool:

@@ -94,6 +94,9 @@ def register_limits(app: Flask, settings: Settings) -> None:
         in_memory_fallback_enabled=settings.rate_limit_on_store_failure == "memory",
         swallow_errors=settings.rate_limit_on_store_failure == "allow",
         key_prefix="sentinel",
+        # Nothing is limited by its route: the library then neither remembers nor resolves, at each question anew, what
+        # other questions the route has asked before.
+        request_identifier=lambda: "any route",
     )
     limiter.init_app(app)
     addressed = {

@@ -1,7 +1,7 @@
 """Plans: the file, what it comes to for a tenant, overrides and the gate of features."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -10,13 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from app.core.errors import FeatureMissing, Invalid, PermissionDenied
+from app.core.settings import settings
 from app.db.units import Home, Units
 from app.models.plans import PlanOverride
-from app.services import audit, audit_exports, connections, plan_overrides, plans
+from app.services import audit, audit_exports, connections, entrances, plan_overrides, plans
+from app.services.accounts import Origin
 from app.services.plan_overrides import Wanted
 from app.services.plans import FILE, Feature, PlanName, Quota, Rate, read_plans
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from tests.peers.programs import issue
 from tests.peers.tenants import Made
 
 STAFF = system_actor("staff sam@example.com")
@@ -101,6 +104,27 @@ def test_an_override_stands_in_place_of_the_plans_figure(tenant: Made, worker_un
     with tenant_scope(tenant.id), worker_units.open(Home.ACCOUNT, STAFF) as unit:
         plan_overrides.end_override(unit, ending.id)
         unit.commit()
+
+
+def test_what_comes_with_a_key_is_what_its_tenant_has(
+    tenants: Callable[[], Made], units: Units, worker_units: Units
+) -> None:
+    """Plan and overrides in force come with the key, its own tenant's alone: the same as are read for themselves."""
+    tenant, other = tenants(), tenants()
+    override(tenant, worker_units, "quota", "texts", 7)
+    override(tenant, worker_units, "quota", "scans", None)
+    override(tenant, worker_units, "feature", "audit_export", 0)
+    override(tenant, worker_units, "rate", "api_requests", 5, until=datetime.now(UTC) + timedelta(milliseconds=1))
+    override(other, worker_units, "quota", "api_keys", 3)
+    _key, secret = issue(tenant)
+    with units.identify() as door:
+        found = entrances.find_key(door, secret, peppers=settings().peppers, origin=Origin(None, None, "told"))
+        assert len(found.holder.tenant.overrides) == 3
+        unit = entrances.by_key(door, found)
+        told = plans.entitlements(unit)
+        plans.forget_entitlements(unit)
+        assert told == plans.entitlements(unit)
+    assert (told.quotas[Quota.TEXTS], told.quotas[Quota.SCANS], told.features) == (7, None, frozenset())
 
 
 def test_no_tenant_overrides_its_own_plan(tenant: Made, worker_units: Units) -> None:
