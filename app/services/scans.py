@@ -77,7 +77,7 @@ def accept_scan(unit: Unit, asset: Asset, tool: str) -> Scan:
     )
     unit.session.add(scan)
     unit.session.flush()
-    audit.record(unit, "scan.start", "scan", scan_id, after={"asset": str(asset.id), "tool": tool})
+    audit.record_last(unit, "scan.start", "scan", scan_id, after={"asset": str(asset.id), "tool": tool})
     request_effect(unit, "scan.dispatch", {"scan_id": str(scan_id)})
     quotas.reserve(unit, Quota.SCANS, scan_id)
     return scan

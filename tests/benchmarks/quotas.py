@@ -212,7 +212,7 @@ def _left_out() -> Iterator[None]:
             (app.api.scans, "limit_action", lambda *_given: None),
             (app.api.guards.quotas, "consume", lambda *_given: None),
             (app.services.quotas, "reserve", lambda *_given: None),
-            (app.services.audit, "record", lambda *_given, **_named: None),
+            (app.services.audit, "record_last", lambda *_given, **_named: None),
             (app.api.routing, "write_call", lambda *_given: None),
             (app.api.routing, "_count", lambda *_given, **_named: None),
         ):

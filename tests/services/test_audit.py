@@ -10,13 +10,15 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.core.errors import MalformedRequest, PermissionDenied
+from app.core.ids import new_id
 from app.core.permissions import Role, permissions_of
 from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Home, Units
+from app.models.trails import AuditEvent
 from app.services import audit, audit_exports
 from app.services.audit import EVERYTHING, EventFilter
 from app.tenancy.actors import Actor, ActorKind
@@ -42,6 +44,22 @@ def exported(made: Made, form: str = "ndjson", wanted: EventFilter = EVERYTHING)
 def actions(made: Made, wanted: EventFilter = EVERYTHING) -> list[str]:
     with made.unit() as unit:
         return [row.action for row in audit.list_events(unit, wanted).rows]
+
+
+def test_an_event_that_goes_with_the_commit_is_as_any_other(tenant: Made) -> None:
+    """Written either way the row says the same, and neither is there without the commit."""
+    target, after = new_id(), {"asset": "ä", "tool": "text"}
+    actor = Actor(ActorKind.KEY, new_id(), "Tests", address="203.0.113.9", agent="curl", request_id="asked-once")
+    for kept in (False, True):
+        with tenant.unit(actor=actor) as unit:
+            audit.record(unit, "scan.start", "scan", target, after=after)
+            audit.record_last(unit, "scan.start", "scan", target, after=after)
+            if kept:
+                unit.commit()
+    with tenant.unit() as unit:
+        rows = unit.session.execute(select(AuditEvent.__table__).where(AuditEvent.target_id == target)).mappings().all()
+    one, other = ({name: value for name, value in row.items() if name not in ("id", "at")} for row in rows)
+    assert one == other and one["after"] == after and one["actor_kind"] == "key" and one["tenant_id"] == tenant.id
 
 
 def test_both_homes_are_listed_newest_first_and_filtered(tenant: Made) -> None:
