@@ -65,7 +65,7 @@ class Duties:
             tuner=WorkerTuner.create_composite(
                 workflow_supplier=FixedSizeSlotSupplier(2),
                 activity_supplier=Slots(lambda: self.shares.of(tenant_id).workers),
-                local_activity_supplier=FixedSizeSlotSupplier(1),
+                local_activity_supplier=FixedSizeSlotSupplier(2),
                 nexus_supplier=FixedSizeSlotSupplier(1),
             ),
             max_heartbeat_throttle_interval=_HEARTBEATS,
