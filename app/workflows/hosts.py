@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 
 _DRAIN = timedelta(seconds=120)
 _HEARTBEATS = timedelta(seconds=2)
+_CACHED = 8
+# So long a workflow waits for the worker that has it at hand, where that one was killed.
+_STICKS = timedelta(seconds=2)
+# Named once: temporalio would read all our code for it when the first tenant has work.
+_BUILD = "sentinel"
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,10 @@ class Duties:
     def worker_of(self, tenant_id: UUID) -> Worker:
         """Return a worker, not yet running, of the tenant's queue.
 
-        Its activities have as many slots as the tenant's plan has workers, at each moment. One poll of each kind. No
-        sticky queue: its time-outs would hold up a tenant whose worker was killed, and to replay a short history
-        costs little. Heartbeats go out each other second: a cancelled probe learns it then.
+        Its activities have as many slots as the tenant's plan has workers, at each moment; records that are made
+        within workflow tasks have two of their own. Workflows stay at hand between their tasks, a few of each tenant:
+        a record within a task would otherwise be lost with each other workflow's task. Heartbeats go out each other
+        second: a cancelled probe learns it then.
         """
         return Worker(
             self.client,
@@ -59,8 +65,10 @@ class Duties:
             activity_executor=self.activity_threads,
             workflow_task_executor=self.workflow_threads,
             workflow_runner=self.runner,
-            max_cached_workflows=0,
-            max_concurrent_workflow_task_polls=1,
+            build_id=_BUILD,
+            max_cached_workflows=_CACHED,
+            sticky_queue_schedule_to_start_timeout=_STICKS,
+            max_concurrent_workflow_task_polls=2,
             max_concurrent_activity_task_polls=1,
             tuner=WorkerTuner.create_composite(
                 workflow_supplier=FixedSizeSlotSupplier(2),

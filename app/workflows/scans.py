@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from app.scanners.probes import Artefact, Ticket
@@ -118,7 +118,7 @@ async def _record(name: str, given: ScanOrder | Completion | Failure, result_typ
             return await workflow.execute_local_activity(
                 name, given, result_type=result_type, start_to_close_timeout=_LOCAL_LASTS, retry_policy=_ONCE
             )
-        except ActivityError as error:
+        except FailureError as error:  # of one in the workflow's task it is the cause itself
             if is_cancelled_exception(error):
                 raise
     return await workflow.execute_activity(
