@@ -21,6 +21,7 @@ from app.core.settings import Settings, settings
 from app.db.opening import TooManyRights, open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import open_graph
+from app.outbox.beginnings import Beginnings
 from app.outbox.mailers import FolderTransport, Mailer, SmtpTransport, Transport
 from app.outbox.relay import Delivery, Postponed, Relay
 from app.scanners import sandbox
@@ -74,6 +75,7 @@ class WorkerProcess:
         direct = given.database_direct_url.get_secret_value() if given.database_direct_url else url
         self.units: Units = open_units(given, url, on_effects=self._wake, application="sentinel worker")
         self._shares = Shares()
+        self._beginnings = Beginnings(self._priority_of)
         self.records = UnitRecords(self.units, self._shares)
         self.graph = open_graph(
             given.neo4j_uri, given.neo4j_user, given.neo4j_password.get_secret_value(), given.neo4j_database
@@ -139,7 +141,9 @@ class WorkerProcess:
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     def _make_relay(self) -> Relay:
-        dispatcher = Dispatcher(asyncio.get_running_loop(), self._connected, self.records.admit, self._hosts.ensure)
+        dispatcher = Dispatcher(
+            asyncio.get_running_loop(), self._connected, self.records.admit, self._hosts.ensure, self._beginnings
+        )
         handlers: dict[str, Callable[[Delivery], None]] = {
             "scan.dispatch": dispatcher.dispatch,
             "scan.cancel": dispatcher.cancel,
@@ -157,6 +161,7 @@ class WorkerProcess:
             listen_url=self._direct,
             poll_seconds=self._settings.relay_poll_seconds,
             weights={str(name): plan.queue.priority for name, plan in load_plans().plans.items()},
+            beginnings=self._beginnings,
         )
 
     def _make_mailer(self) -> Mailer | None:
@@ -194,7 +199,7 @@ class WorkerProcess:
         self._duties = Duties(
             client,
             [ScanWorkflow],
-            [*RecordActivities(self.records).all(), *self.probes.all()],
+            [*RecordActivities(self.records, self._beginnings).all(), *self.probes.all()],
             ThreadPoolExecutor(_THREADS, thread_name_prefix="workflow"),
             ThreadPoolExecutor(_THREADS, thread_name_prefix="record"),
             self._shares,

@@ -28,6 +28,7 @@ from app.db.work import ClaimedEffect, Hands
 from app.models.accounts import AccountEffect
 from app.models.tables import OutboxColumns
 from app.models.trails import Effect
+from app.outbox.beginnings import BEGIN, Beginnings
 from app.outbox.wakers import CHANNEL
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
@@ -68,6 +69,7 @@ class Relay:
         threads: int = 8,
         poll_seconds: float = 1.0,
         weights: Mapping[str, int] | None = None,
+        beginnings: Beginnings | None = None,
     ) -> None:
         """`weights` are the plans' priorities by name; without them all tenants weigh the same."""
         self._units = units
@@ -75,6 +77,7 @@ class Relay:
         self._listen_url = listen_url
         self._threads = threads
         self._weights = dict(weights or {})
+        self._beginnings = beginnings or Beginnings()
         self._share = max(1, threads // 4)
         self._kept_free = threads // 4
         self._hands: Counter[UUID] = Counter()
@@ -152,6 +155,8 @@ class Relay:
             for _ in range(slots - len(claimed)):
                 self._busy.release()
         for effect in claimed:
+            if effect.kind in BEGIN:
+                self._beginnings.expect(effect.tenant_id)
             with self._lock:
                 self._hands[effect.tenant_id] += 1
             freed = functools.partial(self._free, effect.tenant_id)
@@ -186,6 +191,7 @@ class Relay:
     def _deliver(self, effect: ClaimedEffect) -> None:
         bound = log.bind(tenant=str(effect.tenant_id), effect=str(effect.id), kind=effect.kind)
         handled = False
+        self._beginnings.give_way(effect.tenant_id)
         with tenant_scope(effect.tenant_id):
             try:
                 delivery = self._load(effect)

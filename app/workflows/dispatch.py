@@ -16,6 +16,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from app.outbox.beginnings import Beginnings
 from app.outbox.relay import Delivery, Postponed
 from app.tenancy.context import tenant_scope
 from app.workflows.names import queue_name
@@ -65,8 +66,10 @@ class Dispatcher:
         client: Callable[[], Client],
         admission: Admission,
         ensure: Callable[[UUID], None],
+        beginnings: Beginnings | None = None,
     ) -> None:
         self._loop, self._client, self._admission, self._ensure = loop, client, admission, ensure
+        self._beginnings = beginnings or Beginnings()
         self._lock = threading.Lock()
         self._started: dict[str, None] = {}
 
@@ -84,6 +87,8 @@ class Dispatcher:
             self._ensure(tenant_id)
             self._carry_out(_start_all(client, tenant_id, admitted))
             self._remember(admitted)
+        else:
+            self._beginnings.begun(tenant_id)
 
     def _remember(self, started: Sequence[Admitted]) -> None:
         """Spare the server starts that change nothing, of scans that have not begun when the next one is admitted."""

@@ -71,7 +71,7 @@ class Duties:
             max_concurrent_workflow_task_polls=2,
             max_concurrent_activity_task_polls=1,
             tuner=WorkerTuner.create_composite(
-                workflow_supplier=FixedSizeSlotSupplier(2),
+                workflow_supplier=FixedSizeSlotSupplier(4),
                 activity_supplier=Slots(lambda: self.shares.of(tenant_id).workers),
                 local_activity_supplier=FixedSizeSlotSupplier(2),
                 nexus_supplier=FixedSizeSlotSupplier(1),

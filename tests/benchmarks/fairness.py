@@ -1,4 +1,4 @@
-"""A small tenant's wait from accepted to begun, alone and beside another's flood of 100 scans for each of its own.
+"""A small tenant's wait from accepted to begun, and to over, alone and beside another's flood of 100 scans for each.
 
 Real rows, relay, worker process and Temporal; the probe waits 50 ms and finds nothing (tests/peers/sleepers.py). The
 flood is accepted before, and rests and runs in turns (its scans at once are none, then its plan's), so that what else
@@ -31,6 +31,7 @@ from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.peers.workers import working
 
 Figure = dict[str, Any]
+Wait = tuple[float, float]  # milliseconds from accepted to begun, and to over
 ROUNDS, SCANS, WARM, FLOOD = 4, 12, 3, 100
 PAUSES = (0.1, 0.4)
 GOAL = 2.0
@@ -48,14 +49,17 @@ def figures() -> list[Figure]:
             idle, beside, seconds = _in_turns(small, flood)
             done, left = _counted(flood)
             worker.end()
-    what = "scan accepted to begun"
-    return [
-        _figure(f"{what}, alone, p50", statistics.median(idle), "ms"),
-        _figure(f"{what}, alone, p95", _late(idle), "ms"),
-        _figure(f"{what}, beside a flood of {FLOOD}:1, p50", statistics.median(beside), "ms", statistics.median(idle)),
-        _figure(f"{what}, beside a flood of {FLOOD}:1, p95", _late(beside), "ms", _late(idle), GOAL),
-        _figure(f"the flood's own scans while it ran, {left} still in line", done / seconds, "scans/s"),
-    ]
+    found = []
+    for what, part, goal in (("scan accepted to begun", 0, GOAL), ("scan accepted to over", 1, None)):
+        alone, flooded = [each[part] for each in idle], [each[part] for each in beside]
+        middle, late = statistics.median(alone), _late(alone)
+        found += [
+            _figure(f"{what}, alone, p50", middle, "ms"),
+            _figure(f"{what}, alone, p95", late, "ms"),
+            _figure(f"{what}, beside a flood of {FLOOD}:1, p50", statistics.median(flooded), "ms", middle),
+            _figure(f"{what}, beside a flood of {FLOOD}:1, p95", _late(flooded), "ms", late, goal),
+        ]
+    return [*found, _figure(f"the flood's own scans while it ran, {left} still in line", done / seconds, "scans/s")]
 
 
 @contextlib.contextmanager
@@ -77,9 +81,9 @@ def _units() -> Iterator[Units]:
     units.engines.dispose()
 
 
-def _in_turns(small: Made, flood: Made) -> tuple[list[float], list[float], float]:
+def _in_turns(small: Made, flood: Made) -> tuple[list[Wait], list[Wait], float]:
     """Return the small tenant's waits while the flood rests and while it runs, and for how many seconds it ran."""
-    waits: dict[bool, list[float]] = {False: [], True: []}
+    waits: dict[bool, list[Wait]] = {False: [], True: []}
     seconds = 0.0
     override = _override(flood, 0, None)
     _accept(flood, ROUNDS * SCANS * FLOOD)
@@ -133,12 +137,12 @@ _MORE_EFFECTS = text(
 )
 
 
-def _waits(made: Made) -> list[float]:
-    """Return the waits in milliseconds of scans accepted one by one, each after the one before is over."""
+def _waits(made: Made) -> list[Wait]:
+    """Return how long scans waited that were accepted one by one, each after the one before is over."""
     with made.unit() as unit:
         asset_id = assets.add_document(unit, name="Letter", text="Nothing to see.").id
         unit.commit()
-    pause, waits = random.Random(17), []
+    pause, waits = random.Random(17), list[Wait]()
     for turn in range(WARM + SCANS):
         with made.unit() as unit:
             scan_id = scans.start_scan(unit, asset_id, tool="text").id
@@ -146,7 +150,8 @@ def _waits(made: Made) -> list[float]:
         scan = _over(made, scan_id)
         assert scan.status == "done", scan.failure
         if turn >= WARM:  # the first pay for imports and connections
-            waits.append((scan.started_at - scan.created_at).total_seconds() * 1000)
+            begun, over = (moment - scan.created_at for moment in (scan.started_at, scan.finished_at))
+            waits.append((begun.total_seconds() * 1000, over.total_seconds() * 1000))
         time.sleep(pause.uniform(*PAUSES))
     return waits
 

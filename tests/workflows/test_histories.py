@@ -121,4 +121,4 @@ async def record(address: str, release: str) -> None:
 
 if __name__ == "__main__":
     HISTORIES.mkdir(exist_ok=True)
-    asyncio.run(record(sys.argv[1], "0.1"))
+    asyncio.run(record(sys.argv[1], "0.2"))

@@ -20,6 +20,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from app.core.errors import AppError
+from app.outbox.beginnings import Beginnings
 from app.scanners.probes import Artefact, Severity, Ticket
 from app.tenancy.context import require_tenant
 from app.workflows.rooms import Room
@@ -49,21 +50,27 @@ class ScanRecords(Protocol):
 class RecordActivities:
     """The record activities. Their threads are never interrupted: a transaction ends by itself."""
 
-    def __init__(self, records: ScanRecords) -> None:
+    def __init__(self, records: ScanRecords, beginnings: Beginnings | None = None) -> None:
         self._records = records
+        self._beginnings = beginnings or Beginnings()
 
     @activity.defn(name="claim_scan", no_thread_cancel_exception=True)
     def claim_scan(self, order: ScanOrder) -> Ticket | None:
+        self._beginnings.give_way(require_tenant())
         with _mistakes_end():
-            return self._records.claim(UUID(order.scan_id))
+            ticket = self._records.claim(UUID(order.scan_id))
+        self._beginnings.begun(require_tenant())
+        return ticket
 
     @activity.defn(name="complete_scan", no_thread_cancel_exception=True)
     def complete_scan(self, completion: Completion) -> None:
+        self._beginnings.give_way(require_tenant())
         with _mistakes_end():
             self._records.complete(UUID(completion.scan_id), completion.artefact)
 
     @activity.defn(name="fail_scan", no_thread_cancel_exception=True)
     def fail_scan(self, failure: Failure) -> None:
+        self._beginnings.give_way(require_tenant())
         with _mistakes_end():
             self._records.fail(UUID(failure.scan_id), failure.reason)
 
