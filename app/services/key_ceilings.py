@@ -75,4 +75,5 @@ def check_expiry(unit: Unit, expires_at: datetime | None, *, field: str) -> dict
         return {}
     if ceiling.most_days is None:
         return {field: "keys of this tenant must expire"}
-    return {field: f"keys of this tenant last at most {ceiling.most_days:,} days"}
+    days = "a day" if ceiling.most_days == 1 else f"{ceiling.most_days:,} days"
+    return {field: f"keys of this tenant last at most {days}"}

@@ -7,7 +7,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 
 from app.serving import statics
-from app.serving.words import ago, capped, elapsed, grouped, moment, short, words
+from app.serving.words import ago, capped, elapsed, grouped, moment, moment_of, short, words
 
 
 def register_kit(app: Flask) -> None:
@@ -16,7 +16,14 @@ def register_kit(app: Flask) -> None:
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
-        ago=ago, moment=moment, grouped=grouped, capped=capped, elapsed=elapsed, short=short, words=words
+        ago=ago,
+        moment=moment,
+        moment_of=moment_of,
+        grouped=grouped,
+        capped=capped,
+        elapsed=elapsed,
+        short=short,
+        words=words,
     )
     app.jinja_env.globals.update(asset=asset, icon=icon)
     app.register_blueprint(statics.blueprint)

@@ -18,6 +18,11 @@ def moment(at: datetime | None, otherwise: str = "—") -> Markup:
     return _time(at, otherwise, relative=False)
 
 
+def moment_of(text: str) -> Markup:
+    """Return the same of a moment as ISO 8601 writes it, as problem documents do."""
+    return moment(datetime.fromisoformat(text))
+
+
 def _time(at: datetime | None, otherwise: str, *, relative: bool) -> Markup:
     if at is None:
         return Markup('<span class="soft">{}</span>').format(otherwise)

@@ -64,6 +64,10 @@ class Chart:
             return self.bars[-1].total if self.bars else 0
         return sum(bar.total for bar in self.bars)
 
+    def noun(self, number: int) -> str:
+        """Return the unit as it stands after that number."""
+        return self.unit.removesuffix("s") if number == 1 else self.unit
+
     @property
     def svg(self) -> Markup:
         return bars_svg(self)
@@ -88,7 +92,7 @@ def bars_svg(chart: Chart) -> Markup:
     parts.extend(_target(chart, bar, LEFT + index * slot, slot) for index, bar in enumerate(chart.bars) if bar.total)
     parts.append(_fills(chart, slot, plot / top))
     parts.extend(_days(chart.bars, slot))
-    label = f"{chart.title}: {chart.total:,} {chart.unit}"
+    label = f"{chart.title}: {chart.total:,} {chart.noun(chart.total)}"
     return Markup('<svg viewBox="0 0 {} {}" role="group" aria-label="{}">{}</svg>').format(
         WIDTH, HEIGHT, label, Markup("").join(parts)
     )
@@ -193,7 +197,7 @@ def _said(chart: Chart, bar: Bar) -> str:
     if len(chart.series) > 1 and bar.total:
         pairs = zip(chart.series, bar.values, strict=True)
         detail = " (" + ", ".join(f"{value:,} {series.name.lower()}" for series, value in pairs if value) + ")"
-    return f"{bar.day:%-d %b}: {bar.total:,} {chart.unit}{detail}"
+    return f"{bar.day:%-d %b}: {bar.total:,} {chart.noun(bar.total)}{detail}"
 
 
 def _days(bars: Sequence[Bar], slot: float) -> list[Markup]:

@@ -70,7 +70,7 @@ def test_over_quota_a_page_names_quota_used_limit_and_reset(owner: Person, tenan
     owner.get(owner.at("/documents/new"))
     answer = owner.post(owner.at("/documents"), {"name": "Letter", "text": "hello"})
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
-    assert "Scans a month: nothing left" in answer.text and "00:00:00 UTC" in answer.text
+    assert "Scans a month: nothing left" in answer.text and ", 00:00 UTC" in answer.text
     assert f"/t/{tenant.slug}/plan" in answer.text
     override(tenant, worker_units, "quota", "scans", 2)
     assert owner.post(owner.at("/documents"), {"name": "Letter", "text": "hello"}).status_code == 303
