@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import redis.commands.core
@@ -21,6 +22,8 @@ OPTIONS: dict[str, Any] = {
     "health_check_interval": 0,
 }
 
+# The same counter is asked for again and again: so many commands are kept as they are sent.
+MOST_PACKED = 2_000
 _COUNT = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[2])
 local left = redis.call('PTTL', KEYS[1])
@@ -57,6 +60,7 @@ class CountedRedis(RedisStorage):
         super().initialize_storage(uri)
         self.lua_count = self.get_connection().register_script(_COUNT.encode())
         self._line = _Line()
+        self._packed = lru_cache(maxsize=MOST_PACKED)(self._pack)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, and remember what the counter and its end were for the rest of this request."""
@@ -79,11 +83,14 @@ class CountedRedis(RedisStorage):
 
     def _answer(self, connection: Any, given: tuple[str | int, ...]) -> Any:
         try:
-            connection.send_command("EVALSHA", self.lua_count.sha, 1, *given, check_health=False)
+            connection.send_packed_command(self._packed(*given), check_health=False)
             return connection.read_response()
         except self.dependency.exceptions.NoScriptError:  # the server was started again since
             connection.send_command("EVAL", _COUNT, 1, *given, check_health=False)
             return connection.read_response()
+
+    def _pack(self, *given: str | int) -> Any:
+        return self._connection().pack_command("EVALSHA", self.lua_count.sha, 1, *given)
 
     def _connection(self) -> Any:
         """Return this thread's connection, made by the first call after a fork; it connects when it is spoken on."""

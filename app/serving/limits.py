@@ -78,6 +78,7 @@ class Limits:
 
     limiter: Limiter
     check_call: Callable[[], None]
+    check_keyed_call: Callable[[], None]
     check_action: Callable[[], None]
     check_address: Callable[[], None]
 
@@ -106,8 +107,9 @@ def register_limits(app: Flask, settings: Settings) -> None:
     }
     app.extensions["sentinel_limits"] = Limits(
         limiter,
+        _checks(limiter, "call", ("tenant", _tenant_limit, _tenant)),
         # The key's own comes first: a key that is over its own limit takes nothing from its tenant's.
-        _checks(limiter, "call", ("tenant", _tenant_limit, _tenant), ("key", _key_limit, _key)),
+        _checks(limiter, "keyed_call", ("tenant", _tenant_limit, _tenant), ("key", _key_limit, _key)),
         _checks(limiter, "action", (_action, _action_limit, _tenant)),
         _checks(limiter, "form", (_form, lambda: addressed.get(_form(), ""), _address)),
     )
@@ -196,7 +198,8 @@ def _rates(unit: Unit) -> Mapping[Rate, int]:
 def limit_call(unit: Unit) -> None:
     """Count a call of the API against its key's own limit and its tenant's. Raises RateLimited, NoCounter."""
     g.rates = _rates(unit)
-    _ask(_limits().check_call)
+    limits = _limits()
+    _ask(limits.check_call if _own_limit() is None else limits.check_keyed_call)
 
 
 def limit_action(unit: Unit, rate: Rate) -> None:
