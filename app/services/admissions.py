@@ -13,6 +13,7 @@ from sqlalchemy import select, text, tuple_
 from app.core.permissions import Permission
 from app.core.settings import settings
 from app.db import directory
+from app.db.locks import Lock, hold
 from app.db.units import Home, Unit
 from app.models.scans import Scan
 from app.outbox.requests import request_effect
@@ -60,7 +61,7 @@ def admit_scans(unit: Unit, effect_id: UUID | None = None) -> list[AdmittedScan]
     Returns also those that were admitted before and have not begun: starting them again changes nothing. With
     `effect_id`, the `scan.dispatch` that is carried out, the tenant's others that are due are done with it.
     """
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    hold(unit.session, Lock.ADMISSION, unit.tenant_id)
     if effect_id is not None:
         unit.session.execute(_TAKE_OVER, {"now": unit.now(), "own": effect_id})
     room = _concurrent_scans(unit) - quotas.count_rows_of(unit, Quota.CONCURRENT_SCANS)

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, text
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
 from app.core.permissions import GRANTS, Permission, Role, role_named
 from app.db import visits
+from app.db.locks import Lock, hold
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership, OwnershipOffer
 from app.models.provisioning import ProvisionedPerson
@@ -198,7 +199,7 @@ def what_ends(unit: Unit, user_id: UUID) -> Ending:
 
 def lock_memberships(unit: Unit) -> None:
     """Let nobody else change memberships of this tenant until the commit."""
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7304, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    hold(unit.session, Lock.MEMBERSHIPS, unit.tenant_id)
 
 
 def _member(unit: Unit, user_id: UUID) -> Membership:

@@ -15,6 +15,7 @@ from sqlalchemy import Select, TextClause, func, select, text
 
 from app.core.errors import QuotaExceeded
 from app.core.settings import settings
+from app.db.locks import Lock, hold
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey, Membership
 from app.models.scans import Scan
@@ -106,7 +107,7 @@ def lock_rows(unit: Unit, quota: Quota) -> None:
     """Let nobody else add a seat, key or workspace, or settle which of them are beyond the plan, until the commit."""
     session = unit.at_home(_ROWS[quota][0]).session
     session.flush()
-    session.execute(text("SELECT pg_advisory_xact_lock(7303, hashtext(:what))"), {"what": f"{unit.tenant_id}:{quota}"})
+    hold(session, Lock.QUOTA, f"{unit.tenant_id}:{quota}")
 
 
 def consume(unit: Unit, quota: Quota, amount: int = 1) -> Consumed:

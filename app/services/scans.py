@@ -10,6 +10,7 @@ from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, Unavail
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
+from app.db.locks import Lock, hold
 from app.db.units import Unit
 from app.models.assets import Asset
 from app.models.scans import Engagement, Scan, ScanStep
@@ -211,7 +212,7 @@ def stop_scans(unit: Unit) -> int:
     """
     if entitlements(unit).open:
         return 0
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7302, hashtext(:tenant))"), {"tenant": str(unit.tenant_id)})
+    hold(unit.session, Lock.ADMISSION, unit.tenant_id)
     going = select(Scan).where(Scan.status.in_(("queued", "running"))).order_by(Scan.status.desc(), Scan.created_at)
     stopped = unit.session.scalars(going.limit(STOPPED_AT_ONCE)).all()
     for scan in stopped:

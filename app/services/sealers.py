@@ -1,5 +1,6 @@
 """The sealer: about each second it seals every tenant's audit log, in a thread of the worker."""
 
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -9,6 +10,7 @@ from app.db import directory
 from app.db.units import Home, Units
 from app.services import audit_seals
 from app.services.loops import Loop
+from app.services.turns import Turns
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
 
@@ -24,18 +26,21 @@ class Sealer(Loop):
         super().__init__(units, "audit-sealer", seconds=seconds)
         self._master_key = master_key
         self._key: Ed25519PrivateKey | None = None
+        self._turns = Turns[directory.UnsealedLog](lambda unsealed: unsealed)
 
     def run_once(self) -> int:
         """Seal what is ready in this thread; return how many events."""
         key, logs = self._ready()
         sealed = 0
-        for tenant_id, home in logs:
+        for unsealed in logs:
             if self.stopping:
                 break
             try:
-                sealed += self._seal(tenant_id, Home(home), key)
+                sealed += self._seal(unsealed.tenant_id, Home(unsealed.home), key)
+                self._turns.note(unsealed, done=True)
             except Exception as error:  # the other tenants' logs go on
-                log.warning("sealer.failed", tenant=str(tenant_id), home=home, error=type(error).__name__)
+                self._turns.note(unsealed, done=False)
+                log.warning("sealer.failed", tenant=str(unsealed.tenant_id), error=type(error).__name__)
         return sealed
 
     def _seal(self, tenant_id: UUID, home: Home, key: Ed25519PrivateKey) -> int:
@@ -52,4 +57,4 @@ class Sealer(Loop):
         with self.directory() as session:
             if self._key is None:
                 self._key = audit_seals.signing_key(session, self._master_key)
-            return self._key, directory.logs_unsealed(session, MOST_LOGS)
+            return self._key, self._turns.take(partial(directory.logs_unsealed, session), MOST_LOGS)

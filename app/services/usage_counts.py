@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core.permissions import Permission
+from app.db.locks import Lock, hold
 from app.db.units import Home, Unit
 from app.services.access import require
 from app.services.calls import Call, write_calls
@@ -99,8 +100,7 @@ def sum_days(unit: Unit, since: date | None, until: date) -> None:
     Without `since` from the first call on; in any case from the oldest minute that is left. Done twice, or by two at
     once, it changes nothing more. Days that the plan no longer keeps are deleted.
     """
-    lock = {"tenant": str(unit.tenant_id)}
-    unit.session.execute(text("SELECT pg_advisory_xact_lock(7305, hashtext(:tenant))"), lock)
+    hold(unit.session, Lock.USAGE, unit.tenant_id)
     until_at = _start(until)
     oldest = unit.session.execute(_OLDEST, {"until": until_at, "all": since is None}).scalar_one()
     first = min((each for each in (since, oldest) if each is not None), default=until)
