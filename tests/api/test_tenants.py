@@ -113,4 +113,5 @@ def test_usage_is_summed(program: Callable[..., Program], stocked: Callable[[Mad
     quotas = {each["quota"]: each for each in told["quotas"]}
     assert (quotas["workspaces"]["used"], quotas["scans"]["used"]) == (2, 1)
     assert quotas["workspaces"]["limit"] and not quotas["workspaces"]["at_risk"]
+    caller.write_calls()
     assert (caller.get("/orgs/me/stats?days=7").json or {}) == {**told, "calls": 1}

@@ -59,9 +59,13 @@ class Program:
         """Send a POST."""
         return self.ask("POST", path, **more)
 
+    def write_calls(self) -> None:
+        """Have the calls up to now written, as each process does within a second."""
+        self.client.application.extensions["sentinel"].call_counts.flush()
+
     def calls(self) -> list[tuple[str, str, int, str | None]]:
         """Return the rows of the tenant's calls, oldest first: method, endpoint, status, verdict."""
-        self.client.application.extensions["sentinel"].call_counts.flush()
+        self.write_calls()
         with self.tenant.unit() as unit:
             rows = list_calls(unit).rows
         return [(row.method, row.endpoint, row.status, row.verdict) for row in reversed(rows)]
