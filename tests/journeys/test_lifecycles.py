@@ -53,15 +53,15 @@ def nothing_admitted(console: Console, tenant_id: UUID) -> Iterator[None]:
         yield
 
 
-def until_cancelled(console: Console, tenant_id: UUID, scan_id: str) -> None:
-    """Wait until the scan is cancelled, which no page shows while the tenant is suspended."""
+def until_status(console: Console, tenant_id: UUID, of: str, row_id: object, status: str) -> None:
+    """Wait until a tenant's row has the status, which no page shows while the tenant is suspended."""
     deadline, found = time.monotonic() + 30, None
     with psycopg.connect(console.settings["DATABASE_WORKER_URL"], autocommit=True) as connection:
         connection.execute("SELECT set_config('app.current_tenant', %s, false)", [str(tenant_id)])
-        while found != ("cancelled",):
+        while found != (status,):
             assert time.monotonic() < deadline, found
-            time.sleep(0.1)
-            found = connection.execute("SELECT status FROM shared.scans WHERE id = %s", [scan_id]).fetchone()
+            time.sleep(0.05)
+            found = connection.execute(f"SELECT status FROM {of} WHERE id = %s".encode(), [row_id]).fetchone()
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,15 @@ def test_suspended_with_a_page_open_and_resumed(console: Console, owner: Owner) 
         expect(page).to_have_url(re.compile(r"/scans/[0-9a-f-]{36}"))
         scan_url = page.url
         order(console, owner.tenant_id, "tenant.suspend", "Unpaid since May")
-        until_it_answers(console, owner.key, 403)
+        until_status(console, owner.tenant_id, "control.tenants", owner.tenant_id, "suspended")
+    assert ask(f"{console.address}/api/v1/tenants/current", owner.key)[0] == 403
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Findings").click()
     expect(page.get_by_role("heading", name=f"Company {SLUG} is suspended")).to_be_visible()
     expect(page.get_by_text("Unpaid since May")).to_be_visible()
     page.get_by_role("link", name="Plan and usage").click()
     expect(page.get_by_role("heading", name="Plan and usage", level=1)).to_be_visible()
 
-    until_cancelled(console, owner.tenant_id, scan_url.rpartition("/")[2])
+    until_status(console, owner.tenant_id, "shared.scans", scan_url.rpartition("/")[2], "cancelled")
     order(console, owner.tenant_id, "tenant.resume", "Paid")
     until_it_answers(console, owner.key, 200)
     page.goto(scan_url)
