@@ -109,10 +109,6 @@ def test_nothing_leaves_a_log_but_on_record(
     """Killed around each commit and at random: what is gone is on record, the rest whole, each has one mail a day."""
     chance = random.Random(int(os.environ.get("KILLS_SEED") or random.randrange(10**6)))
     second, beside = make_member(tenant, Role.OWNER), make_tenant(tenant.units)
-    for asking in (tenant, second, beside):
-        with asking.unit(Home.ACCOUNT) as unit:
-            checkpoints.ask(unit)
-            unit.commit()
     write(beside, "scan.young")
     sealer.run_once()
     neighbour = events(fresh_database, beside)
@@ -137,10 +133,15 @@ def test_nothing_leaves_a_log_but_on_record(
     assert counts == [(0, 0), (0, SEALS), (0, SEALS), (5, SEALS)]
     for _ in range(3):
         process, gone = archive.begin(), examine()
-        until(60, lambda gone=gone: len(whole - events(fresh_database, tenant)) > gone)
+        if gone < OLD * SEALS:  # the last one may have come to the end
+            until(60, lambda gone=gone: len(whole - events(fresh_database, tenant)) > gone)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
-        assert examine() > gone
+        assert examine() > gone or gone == OLD * SEALS
+    for asking in (tenant, second, beside):
+        with asking.unit(Home.ACCOUNT) as unit:
+            checkpoints.ask(unit)
+            unit.commit()
     for moment in (BEFORE, AFTER):
         assert archive.begin("checkpoint", moment).process.wait(60) == -9
         assert examine() == OLD * SEALS
