@@ -1,7 +1,6 @@
 """The bookkeeper, a thread of the worker: sums each tenant's calls by day once the day is over."""
 
 from contextlib import suppress
-from functools import partial
 
 import structlog
 
@@ -28,16 +27,7 @@ class Bookkeeper(Loop):
 
     def run_once(self) -> int:
         """Sum what is due of at most 100 tenants, in this thread; return how many were done."""
-        with self.directory() as session:
-            due = self._turns.take(partial(usage_books.books_due, session), MOST_TENANTS)
-        done = 0
-        for book in due:
-            if self.stopping:
-                break
-            kept = self.keep(book)
-            self._turns.note(book, done=kept)
-            done += kept
-        return done
+        return self.each(self._turns, usage_books.books_due, MOST_TENANTS, self.keep)
 
     def keep(self, book: DueBook) -> bool:
         """Sum one tenant's days; False where it could not be done, and is due again."""

@@ -2,14 +2,18 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
 
 from app.db.units import Units
+from app.services.turns import Turns
 
+Due = TypeVar("Due")
 log = structlog.get_logger(__name__)
 
 
@@ -52,6 +56,21 @@ class Loop(ABC):
         with self._units.identify() as door:
             yield door.session
             door.commit()
+
+    def each(
+        self, turns: Turns[Due], question: Callable[[Session, int], list[Due]], most: int, do: Callable[[Due], bool]
+    ) -> int:
+        """Do at most `most` of what the question finds, in turns; return how much was done, as `do` says."""
+        with self.directory() as session:
+            found = turns.take(partial(question, session), most)
+        number = 0
+        for due in found:
+            if self.stopping:
+                break
+            done = do(due)
+            turns.note(due, done=done)
+            number += done
+        return number
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

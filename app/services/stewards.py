@@ -88,14 +88,7 @@ class Steward(Loop):
 
     def _all(self, question: Callable[[Session, int], list[Due]], do: Callable[[Due], bool]) -> int:
         turns: Turns[Due] = self._turns.setdefault(question.__name__, Turns(lambda due: due))
-        with self.directory() as session:
-            found = turns.take(functools.partial(question, session), MOST_TENANTS)
-        number = 0
-        for due in found:
-            done = do(due)
-            turns.note(due, done=done)
-            number += done
-        return number
+        return self.each(turns, question, MOST_TENANTS, do)
 
     def _for(self, tenant_id: UUID, do: Callable[[Unit], bool]) -> bool:
         """Do it as that tenant, in one commit; what fails there waits for the next look, and keeps no other waiting."""

@@ -1,7 +1,6 @@
 """The sweeper: deletes what has expired, tenant by tenant, in a thread of the worker."""
 
 from contextlib import suppress
-from functools import partial
 
 import structlog
 
@@ -28,16 +27,7 @@ class Sweeper(Loop):
 
     def run_once(self) -> int:
         """Sweep what is due in this thread; return how many logs of answers were swept."""
-        with self.directory() as session:
-            due = self._turns.take(partial(directory.answers_expired, session), MOST_TENANTS)
-        swept = 0
-        for one in due:
-            if self.stopping:
-                break
-            done = self.sweep(one)
-            self._turns.note(one, done=done)
-            swept += done
-        return swept
+        return self.each(self._turns, directory.answers_expired, MOST_TENANTS, self.sweep)
 
     def sweep(self, one: ExpiredAnswers) -> bool:
         """Sweep one log; False where it could not be done, and is due again."""
