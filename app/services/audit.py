@@ -70,45 +70,34 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down that the unit's actor did `action` (`noun.verb`) to the target. Values hold no secret."""
-    unit.session.add(
-        LOGS[unit.home](
-            at=unit.now(),
-            actor_kind=unit.actor.kind,
-            actor_id=unit.actor.id,
-            actor_label=unit.actor.label,
-            action=action,
-            target_kind=target_kind,
-            target_id=target_id,
-            before=None if before is None else dict(before),
-            after=None if after is None else dict(after),
-            address=unit.actor.address,
-            agent=unit.actor.agent,
-            request_id=unit.actor.request_id,
-        )
-    )
+    said = {
+        "before": None if before is None else dict(before),
+        "after": None if after is None else dict(after),
+    }
+    unit.session.add(LOGS[unit.home](**_event(unit, action, target_kind, target_id), **said))
 
 
 def record_last(unit: Unit, action: str, target_kind: str, target_id: UUID, *, after: Mapping[str, Any]) -> None:
     """As `record`, in the content home, with the unit's commit and in its round trip: for what is done all the time."""
+    said = {"tenant": unit.tenant_id, "id": new_id(), "after": json.dumps(after)}
+    unit.write_last(_EVENT, {**_event(unit, action, target_kind, target_id), **said})
+
+
+def _event(unit: Unit, action: str, target_kind: str, target_id: UUID | None) -> dict[str, Any]:
+    """Return who did what to which target, when and from where."""
     actor = unit.actor
-    unit.write_last(
-        _EVENT,
-        {
-            "tenant": unit.tenant_id,
-            "id": new_id(),
-            "at": unit.now(),
-            "actor_kind": str(actor.kind),
-            "actor_id": actor.id,
-            "actor_label": actor.label,
-            "action": action,
-            "target_kind": target_kind,
-            "target_id": target_id,
-            "after": json.dumps(after),
-            "address": actor.address,
-            "agent": actor.agent,
-            "request_id": actor.request_id,
-        },
-    )
+    return {
+        "at": unit.now(),
+        "actor_kind": str(actor.kind),
+        "actor_id": actor.id,
+        "actor_label": actor.label,
+        "action": action,
+        "target_kind": target_kind,
+        "target_id": target_id,
+        "address": actor.address,
+        "agent": actor.agent,
+        "request_id": actor.request_id,
+    }
 
 
 _EVENT = text(
