@@ -43,10 +43,11 @@ def chromium(path: str) -> Iterator[Browser]:
 
 @contextmanager
 def window(browser: Browser, *, width: int = 1280, theme: str = "light", csp: bool = True) -> Iterator[Window]:
-    """A window with cookies of its own."""
+    """A window with cookies of its own, of a person who wants no motion: what is looked at stands still."""
     context: BrowserContext = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if theme == "dark" else "light",
+        reduced_motion="reduce",
         bypass_csp=not csp,
     )
     opened = Window(context.new_page())
