@@ -10,9 +10,10 @@ RUN := $(IN)/python -m
 run: setup
 	exec $(RUN) app.local run
 
-# A one-use link into the staff console of the installation that runs: make staff EMAIL=you@example.com
+# A one-use link into the staff console of the installation that runs: make staff EMAIL=you@example.com, and for all but
+# the first member also who asks: AS=ola@example.com
 staff: setup
-	exec $(RUN) app.local sentinel staff invite $(EMAIL) --as $(EMAIL) --reason "make staff"
+	exec $(RUN) app.local sentinel staff invite $(EMAIL) --as $(or $(AS),$(EMAIL)) --reason "make staff"
 
 # What is quick: every commit passes it.
 test: check

@@ -24,12 +24,12 @@ class StaffLogin:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of staff who is signed in."""
+    """A member of staff who is signed in since then, or whom a command names."""
 
     id: UUID
     email: str
     name: str
-    since: datetime
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

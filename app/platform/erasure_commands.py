@@ -10,11 +10,12 @@ from uuid import UUID
 
 import click
 
+from app.core.errors import NotFound
 from app.db import erasures as directory
 from app.db.erasures import ErasureRow
 from app.platform.erasures import STEPS
 from app.platform.offline import blame, checking, file_and_key
-from app.platform.terminal import door, json_too, show
+from app.platform.terminal import door, fail, json_too, show
 from app.services import erasure_certificates
 
 PATIENCE = 600.0
@@ -61,7 +62,7 @@ def certificate(tenant_id: UUID, as_json: bool, wait: bool) -> None:
     found = _watched(tenant_id) if wait else _find(tenant_id)
     file = _file(found)
     if file is None:
-        raise click.ClickException(_under_way(found))
+        fail(NotFound(_under_way(found)))
     if as_json:
         click.echo(file.decode(), nl=False)
     else:
@@ -86,7 +87,7 @@ def _find(tenant_id: UUID) -> ErasureRow:
     with door() as opened:
         found = directory.listed(opened.session, tenant_id=tenant_id, most=1)
     if not found:
-        raise click.ClickException("this tenant is not being erased, and was not")
+        fail(NotFound("This tenant is not being erased, and was not."))
     return found[0]
 
 

@@ -84,7 +84,7 @@ def retry(tenant_id: UUID, effect_id: UUID, who: str, reason: str, as_json: bool
 @click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="At most so many, the newest.")
 @json_too
 @click.option("--csv", "as_csv", is_flag=True, help="Answer in CSV; needs --as, since it is put on record.")
-@click.option("--as", "who", help="Your address, for --csv.")
+@click.option("--as", "who", help="Your address, a member of staff's, for --csv.")
 def log(
     of_who: str,
     action: str,
@@ -106,7 +106,8 @@ def log(
     with door() as opened:
         if as_csv and who:
             told = {"by": of_who, "action": action, "tenant": tenant and str(tenant), "from": first, "until": last}
-            staff.note_export(opened, who, {name: str(one) for name, one in told.items() if one}, origin=HERE)
+            filters = {name: str(one) for name, one in told.items() if one}
+            staff.note_export(opened, staff.named(opened, who), filters, origin=HERE)
             opened.commit()
         with click.progressbar(length=most, label="reading the log", file=sys.stderr) as bar:
             while len(found) < most:

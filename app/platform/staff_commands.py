@@ -22,7 +22,7 @@ def staff() -> None:
 def invite(email: str, who: str, reason: str, as_json: bool) -> None:
     """Print a one-use link that makes EMAIL a member of staff, or sets their password and factor anew."""
     with door() as opened:
-        token = services.invite(opened, email, by=who, reason=reason, origin=HERE)
+        token = services.invite(opened, email, by=services.inviter(opened, who), reason=reason, origin=HERE)
         opened.commit()
     link = f"{(settings().platform_base_url or settings().base_url).rstrip('/')}/welcome/{token}"
     click.echo(json.dumps({"email": email, "link": link}) if as_json else link)
@@ -45,6 +45,6 @@ def list_staff(as_json: bool) -> None:
 def disable(email: str, who: str, reason: str, as_json: bool) -> None:
     """Let EMAIL in no more, and end their sessions."""
     with door() as opened:
-        services.disable(opened, email, by=who, reason=reason, origin=HERE)
+        services.disable(opened, email, by=services.named(opened, who).email, reason=reason, origin=HERE)
         opened.commit()
     click.echo(json.dumps({"email": email, "outcome": "disabled"}) if as_json else "disabled")

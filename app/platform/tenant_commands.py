@@ -174,7 +174,7 @@ def decide(tenant_id: UUID, decision: str, answer: str, who: str, reason: str, a
     with door() as opened:
         waiting = oversight.requests(opened.session, tenant_id=tenant_id)
         if not waiting:
-            raise click.ClickException("this tenant asks for no other plan")
+            raise NotFound("This tenant asks for no other plan.")
         told = staff.checked_answer(answer)
     detail = {"request_id": str(waiting[0].id), "plan": waiting[0].plan, "answer": told}
     give(who, Wish(tenant_id, f"plan.{decision}", reason, detail), as_json=as_json, wait=wait)

@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 import click
 
-from app.core.errors import AppError
+from app.core.errors import AppError, Unavailable
 from app.core.settings import settings
 from app.db import oversight
 from app.db.opening import open_doorway
@@ -20,7 +20,7 @@ from app.db.units import Doorway
 from app.services import staff
 from app.services.accounts import Origin
 from app.services.spreadsheets import csv_of
-from app.services.staff import Wish
+from app.services.staff import NotStaff, Wish
 
 HERE = Origin(None, "command line", None)
 PATIENCE = 30.0
@@ -28,7 +28,7 @@ PAUSE = 0.25
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 who_and_why = (
-    click.option("--as", "who", required=True, help="Your address, as the logs will show it."),
+    click.option("--as", "who", required=True, help="Your address: a member of staff's."),
     click.option("--reason", required=True, help="Why; it stands in the logs."),
 )
 json_too = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
@@ -36,17 +36,31 @@ json_too = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.
 
 @contextmanager
 def door() -> Iterator[Doorway]:
-    """Open the directory with the platform's login; an error of a service is told in one line, with status 1."""
+    """Open the directory with the platform's login; an error of a service is told, and ends the command.
+
+    In one line, or in JSON where the command was asked for JSON; with status 2 where --as names nobody who is staff,
+    else with 1.
+    """
     given = settings()
     if given.database_platform_url is None:
-        raise click.ClickException("DATABASE_PLATFORM_URL is not set: staff commands run with the platform's login")
+        fail(Unavailable("DATABASE_PLATFORM_URL is not set: staff commands run with the platform's login"))
     url = given.database_platform_url.get_secret_value()
     try:
         with open_doorway(given, url, application="sentinel staff command") as opened:
             yield opened
     except AppError as error:
+        fail(error)
+
+
+def fail(error: AppError) -> NoReturn:
+    """Tell what is wrong, and end the command."""
+    if click.get_current_context().params.get("as_json"):
+        problems = [{"field": name, "detail": what} for name, what in error.fields.items()]
+        click.echo(json.dumps({"code": error.code, "detail": error.detail, "errors": problems}))
+    else:
         told = "; ".join(f"{name}: {what}" for name, what in error.fields.items())
-        raise click.ClickException(error.detail + (f" ({told})" if told else "")) from error
+        click.echo(f"Error: {error.detail}" + (f" ({told})" if told else ""), err=True)
+    raise SystemExit(2 if isinstance(error, NotStaff) else 1) from error
 
 
 def named(command: Command) -> Command:
@@ -66,7 +80,7 @@ def ordering(command: Command) -> Command:
 def give(who: str, wish: Wish, *, as_json: bool, wait: bool) -> None:
     """Put an order on record, tell how it ends, and leave with 1 where it is refused."""
     with door() as opened:
-        order_id = staff.order(opened, who, wish, origin=HERE)
+        order_id = staff.order(opened, staff.named(opened, who), wish, origin=HERE)
         opened.commit()
         outcome = _outcome(opened, wish.tenant_id, order_id) if wait else "on record"
     click.echo(json.dumps({"order": str(order_id), "outcome": outcome}) if as_json else outcome)

@@ -25,6 +25,10 @@ LONGEST_ANSWER = 500
 WRONG = "The address, the password or the code is wrong."
 
 
+class NotStaff(Invalid):
+    """Who is named as acting is no member of staff, or is disabled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Enrolment:
     """What a newcomer to the staff tells; `factor` is the secret that was shown, `code` what their app makes of it."""
@@ -67,6 +71,34 @@ def disable(door: Doorway, email: str, *, by: str, reason: str, origin: Origin) 
     if not directory.disable(door.session, address):
         raise NotFound("There is no such member of staff.")
     _note(door, by, "staff.disable", origin, reason=why, about={"email": address})
+
+
+def named(door: Doorway, email: str) -> Member:
+    """Return the member of staff whom a command names. Raises NotStaff for an address that is nobody's in force.
+
+    It is for the record and proves nothing: whoever has the platform's login can act in any member's name.
+    """
+    try:
+        address = normal_email(email)
+    except ValueError:
+        raise NotStaff("Nothing was done.", fields={"as": "not an e-mail address"}) from None
+    found = directory.find_login(door.session, address)
+    if found.staff_id is None:
+        raise NotStaff("Nothing was done.", fields={"as": f"{address} is no member of staff, or is disabled"})
+    return Member(found.staff_id, address, found.name or "")
+
+
+def inviter(door: Doorway, email: str) -> str:
+    """Return who is on record as asking for a link: a member of staff; while nobody is one, whoever is named.
+
+    So the first member can be made, and another after the last was disabled. Raises NotStaff.
+    """
+    if any(one.disabled_at is None for one in directory.list_staff(door.session)):
+        return named(door, email).email
+    try:
+        return normal_email(email)
+    except ValueError:
+        raise NotStaff("Nothing was done.", fields={"as": "not an e-mail address"}) from None
 
 
 def invited(door: Doorway, token: str) -> str:
@@ -163,11 +195,11 @@ def member_of(door: Doorway, token: str) -> Member | None:
     return directory.member(door.session, crypto.token_hash(token))
 
 
-def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UUID:
+def order(door: Doorway, who: Member, wish: Wish, *, origin: Origin) -> UUID:
     """Put an order on record; the worker carries it out, a suspension holds from the commit on. Returns its id.
 
-    `who` is a member of staff, or the name that a command was given. Raises Invalid for no reason or an unknown plan,
-    Conflict where there is no such tenant, or the tenant is not in a state for it.
+    Raises Invalid for no reason or an unknown plan, Conflict where there is no such tenant, or the tenant is not in a
+    state for it.
     """
     reason = checked_reason(wish.reason)
     if wish.action == "tenant.change-plan" and wish.detail.get("plan") not in PLANS:
@@ -179,8 +211,8 @@ def order(door: Doorway, who: Member | str, wish: Wish, *, origin: Origin) -> UU
     order_id = new_id()
     given = NewOrder(
         order_id,
-        None if isinstance(who, str) else who.id,
-        _label(who),
+        who.id,
+        who.email,
         wish.tenant_id,
         wish.action,
         reason,
@@ -210,13 +242,9 @@ def checked_answer(answer: str | None) -> str:
     return words
 
 
-def note_export(door: Doorway, who: Member | str, filters: Mapping[str, str], *, origin: Origin) -> None:
+def note_export(door: Doorway, who: Member, filters: Mapping[str, str], *, origin: Origin) -> None:
     """Write down that the staff's log was taken out, and which part of it."""
-    _note(door, _label(who), "staff.export-log", origin, about={"filters": dict(filters)})
-
-
-def _label(who: Member | str) -> str:
-    return who if isinstance(who, str) else who.email
+    _note(door, who.email, "staff.export-log", origin, about={"filters": dict(filters)})
 
 
 def _note(

@@ -36,7 +36,7 @@ from tests.peers.patience import within
 from tests.peers.proxies import Proxied
 from tests.peers.routes import path_of
 from tests.peers.sides import Side, ask, side_of
-from tests.peers.staff import STAFF
+from tests.peers.staff import OPS, STAFF, hire
 from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.peers.workers import WorkerInProcess, working
 from tests.plugins.servers import Database, settings_of
@@ -217,7 +217,8 @@ def test_every_entrance_of_every_process_within_a_second(
     with prober.asking():
         assert within(60, lambda: len(prober.inside) >= LEAST_IN)
         assert not prober.refused and not prober.other, prober.other
-        given = ["tenants", "suspend", str(made.id), "--as", "ops@example.com", "--reason", "Unpaid", "--no-wait"]
+        hire(running.superuser)
+        given = ["tenants", "suspend", str(made.id), "--as", OPS, "--reason", "Unpaid", "--no-wait"]
         result = CliRunner().invoke(main, given)
         ordered = time.time()
         assert result.exit_code == 0, result.output

@@ -14,6 +14,7 @@ from tests.journeys.test_first_scan import ask, issue_key, sign_up
 from tests.peers.browsers import window
 from tests.peers.consoles import Console
 from tests.peers.quota_books import quotas_agree
+from tests.peers.staff import OPS, hire
 from tests.peers.workers import ROOT
 from tests.plugins.servers import Database
 
@@ -23,7 +24,7 @@ SLUG = "jetty"
 
 def staff(console: Console, *arguments: str) -> None:
     """Do what staff do with a tenant's plan on the command line."""
-    command = [sys.executable, "-m", "app.cli", *arguments, "--as", "sam@example.com", "--reason", "as we said"]
+    command = [sys.executable, "-m", "app.cli", *arguments, "--as", OPS, "--reason", "as we said"]
     done = subprocess.run(command, cwd=ROOT, env=dict(console.settings), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -75,6 +76,8 @@ def test_near_a_quota_warned_refused_given_more_and_upgraded(
     On a small plan the last key but one warns, one too many is refused; with a larger plan, asked for and approved, it
     is issued.
     """
+    database = dataclasses.replace(postgres_server, name=database_of(console))
+    hire(database.superuser)
     with window(browser) as desk:
         page = desk.page
         sign_up(page, console, SLUG)
@@ -102,7 +105,7 @@ def test_near_a_quota_warned_refused_given_more_and_upgraded(
         expect(page.get_by_text("Done").first).to_be_visible(timeout=30_000)
 
         upgrade(console, page, str(told["id"]))
-        quotas_agree(dataclasses.replace(postgres_server, name=database_of(console)).superuser, UUID(str(told["id"])))
+        quotas_agree(database.superuser, UUID(str(told["id"])))
         # The browser itself complains of the refusals, and of nothing else.
         assert [each for each in desk.complaints if "429" not in each and "409" not in each] == []
 

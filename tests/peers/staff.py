@@ -5,6 +5,7 @@ import secrets
 from datetime import UTC, datetime
 from html import unescape
 
+import psycopg
 import pyotp
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -18,6 +19,8 @@ from tests.peers.visitors import Person
 
 # Who acts in a tenant where staff do something there by a service.
 STAFF = Actor(ActorKind.STAFF, None, "Sentinel staff: sam@example.com")
+# Whom commands name in tests.
+OPS = "ops@example.com"
 FACTOR = re.compile(r'name="factor"[^>]*value="([A-Z2-7]+)"')
 
 
@@ -67,6 +70,17 @@ class StaffMember(Person):
         answer = self.try_to_sign_in()
         assert answer.status_code == 303, answer.text
         return self
+
+
+def hire(superuser: str, email: str = OPS, *, disabled: bool = False) -> None:
+    """Make whoever has the address a member of staff, for commands alone: nobody knows a password."""
+    with psycopg.connect(superuser) as connection:
+        connection.execute(
+            "INSERT INTO auth.staff (id, email, name, password_hash, factor, disabled_at) "
+            "VALUES (gen_random_uuid(), %s, 'Ola Ops', 'x', '', CASE WHEN %s THEN now() END) "
+            "ON CONFLICT (email) DO UPDATE SET disabled_at = EXCLUDED.disabled_at",
+            [email, disabled],
+        )
 
 
 def invited(units: Units, email: str) -> str:

@@ -9,7 +9,14 @@ from app.core.settings import settings
 from app.db.opening import open_units
 from app.db.units import Units
 from app.factory import create_platform_app
-from tests.peers.staff import StaffMember, enrolled
+from tests.peers.staff import StaffMember, enrolled, hire
+from tests.plugins.servers import Database
+
+
+@pytest.fixture(autouse=True)
+def ops(postgres_server: Database) -> None:
+    """The member of staff whom commands name."""
+    hire(postgres_server.superuser)
 
 
 @pytest.fixture

@@ -13,16 +13,20 @@ from sqlalchemy import select
 from app.cli import main
 from app.core.settings import settings
 from app.db import oversight
-from app.db.oversight import EventSearch
+from app.db import staff as directory
+from app.db.oversight import NIL, EventSearch
 from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, AccountEffect
 from app.platform.acts import ACTS
-from app.services import lifecycles, plan_requests
+from app.services import lifecycles, plan_requests, staff
 from app.services.checkups import TRIES
+from app.services.staff import NotStaff
 from app.services.stewards import Steward
+from tests.peers.staff import OPS, hire
 from tests.peers.tenants import Made
+from tests.plugins.servers import Database
 
-NAMED = ("--as", "ops@example.com", "--reason", "as agreed by telephone")
+NAMED = ("--as", OPS, "--reason", "as agreed by telephone")
 # An action of the console (where it is sent to, and which of several) -> its command, its further arguments, and the
 # action in both logs.
 Case = tuple[str, Callable[[Made], list[str]], str]
@@ -166,6 +170,70 @@ def test_commands_that_tell(tenant: Made, platform_units: Units) -> None:
     with tenant.unit(Home.ACCOUNT) as unit:
         unit.session.get_one(AccountEffect, (tenant.id, UUID(effect_id))).done_at = unit.now()
         unit.commit()
+
+
+# Every command that names who acts, with what it needs besides.
+NAMING = {
+    **{
+        command: [str(NIL), *more]
+        for command, more in (
+            ("tenants suspend", []),
+            ("tenants change-plan", ["--plan", "free"]),
+            ("tenants override", ["quota", "seats", "7"]),
+            ("tenants end-override", [str(NIL)]),
+            ("tenants purge", ["--slug", "any"]),
+        )
+    },
+    "staff invite": ["new@example.com"],
+    "staff disable": [OPS],
+}
+
+
+@pytest.mark.parametrize("who", ["nobody@example.com", "gone@example.com", "ops", ""])
+def test_only_an_enabled_member_is_named(who: str, postgres_server: Database, platform_units: Units) -> None:
+    """An unknown, disabled or impossible name ends each command with 2, in words and in JSON; nothing is done."""
+    hire(postgres_server.superuser, "gone@example.com", disabled=True)
+    with platform_units.identify() as door:
+        before = oversight.log(door.session, most=1)
+    for command, arguments in NAMING.items():
+        asked = (*command.split(), *arguments, "--as", who, "--reason", "as agreed")
+        told = run(*asked)
+        assert (told.exit_code, told.stdout) == (2, ""), command
+        assert "Error: Nothing was done. (as: " in told.stderr
+        told = run(*asked, "--json")
+        error = json.loads(told.stdout)
+        assert (told.exit_code, error["code"], [one["field"] for one in error["errors"]]) == (2, "invalid", ["as"])
+    assert run("log", "--csv", "--as", who or "ops").exit_code == 2
+    with platform_units.identify() as door:
+        assert oversight.log(door.session, most=1) == before
+
+
+def test_a_command_is_on_record_with_the_member(
+    platform_units: Units, worker_units: Units, postgres_server: Database, tenant: Made
+) -> None:
+    """However the address is written, both logs have the member's own, and the tenant's the id."""
+    named = ("--as", " Ops@Example.COM ", "--reason", "as agreed", "--no-wait")
+    assert run("tenants", "change-plan", str(tenant.id), "--plan", "starter", *named).exit_code == 0
+    while Steward(worker_units).run_once():
+        pass
+    with platform_units.identify() as door:
+        assert oversight.log(door.session, EventSearch(tenant.id), most=1)[0].staff_label == OPS
+        known = staff.named(door, OPS)
+    with tenant.unit(Home.ACCOUNT) as unit:
+        done = select(AccountAuditEvent).where(AccountAuditEvent.action == "tenant.change-plan")
+        row = unit.session.scalars(done).one()
+        assert (row.actor_id, row.actor_label) == (known.id, f"Sentinel staff: {OPS}")
+
+
+def test_the_first_member_is_invited_in_any_name(platform_units: Units) -> None:
+    """While nobody is an enabled member a link is asked for in any name; nothing else is done in one."""
+    with platform_units.identify() as door:  # not committed: the others stay
+        for one in directory.list_staff(door.session):
+            directory.disable(door.session, one.email)
+        assert staff.inviter(door, "First@example.com") == "first@example.com"
+        for naming, who in ((staff.named, "first@example.com"), (staff.named, OPS), (staff.inviter, "nobody")):
+            with pytest.raises(NotStaff):
+                naming(door, who)
 
 
 def test_staff_by_command_are_on_record(platform: Flask, platform_units: Units) -> None:

@@ -16,7 +16,7 @@ from app.services import lifecycles
 from app.services.erasers import Eraser
 from app.services.stewards import Steward
 from tests.peers.erasures import MemoryExecutions, traces
-from tests.peers.staff import StaffMember
+from tests.peers.staff import OPS, StaffMember
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 
@@ -88,7 +88,7 @@ def test_erased_from_the_console(
 def test_erased_by_command(tenants: Callable[[], Made], worker_units: Units, member: StaffMember) -> None:
     """The order is refused while the tenant is open; its certificate is shown, as JSON too, and in the list."""
     made, runner = tenants(), CliRunner()
-    asked = ["tenants", "purge", str(made.id), "--slug", made.slug, "--as", "ops@example.com", "--reason", REASON]
+    asked = ["tenants", "purge", str(made.id), "--slug", made.slug, "--as", OPS, "--reason", REASON]
     assert runner.invoke(main, [*asked, "--no-wait"]).exit_code == 1
     close(made)
     done = runner.invoke(main, [*asked, "--no-wait", "--json"])

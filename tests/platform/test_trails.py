@@ -15,7 +15,7 @@ from app.cli import main
 from app.core import crypto
 from app.db.units import Units
 from app.services.stewards import Steward
-from tests.peers.staff import StaffMember, enrolled
+from tests.peers.staff import StaffMember, enrolled, hire
 from tests.peers.tenants import Made
 from tests.platform.test_commands import CASES, NAMED, ask_for_a_plan, stuck_effect_of
 from tests.plugins.servers import Database
@@ -176,11 +176,7 @@ ARGUMENTS = {
 @pytest.fixture
 def leaver(postgres_server: Database) -> None:
     """A member of staff for the command that disables one."""
-    with psycopg.connect(postgres_server.superuser) as connection:
-        connection.execute(
-            "INSERT INTO auth.staff (id, email, name, password_hash, factor) "
-            "VALUES (gen_random_uuid(), 'old@example.com', 'Old', 'x', '') ON CONFLICT DO NOTHING"
-        )
+    hire(postgres_server.superuser, "old@example.com")
 
 
 def test_every_command_is_on_record(environment: object, log: Callable[[], Rows], leaver: None) -> None:
