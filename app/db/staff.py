@@ -235,3 +235,8 @@ def overrides_over(session: Session, most: int) -> list[tuple[UUID, UUID]]:
 def keys_to_come_in(session: Session, most: int) -> list[UUID]:
     """Return tenants with a key beyond the plan and a place that an expired key has left. The worker's."""
     return list(session.scalars(text("SELECT auth.keys_to_come_in(:most)"), {"most": most}))
+
+
+def keys_expiring(session: Session, most: int) -> list[UUID]:
+    """Return tenants with an API key whose end is to be told of today. The worker's."""
+    return list(session.scalars(text("SELECT auth.keys_expiring(:most)"), {"most": most}))

@@ -99,7 +99,8 @@ class ServiceAccount(Identified, Table):
 class ApiKey(Identified, Table):
     """A program's credential: what it may do, and until when. It belongs to its maker or to a service account.
 
-    `beyond_plan`: it is more than the plan allows and reads only.
+    `beyond_plan`: it is more than the plan allows and reads only. `expiry_told`: how many days before its end people
+    were told of it last, on the day `expiry_told_on` (UTC).
     """
 
     __tablename__ = "api_keys"
@@ -118,6 +119,8 @@ class ApiKey(Identified, Table):
     calls_per_minute: Mapped[int | None]
     workspace_id: Mapped[UUID]
     beyond_plan: Mapped[bool] = mapped_column(default=False)
+    expiry_told: Mapped[int | None]
+    expiry_told_on: Mapped[date | None]
 
 
 class ApiKeySecret(Identified, Table):

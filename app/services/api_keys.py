@@ -13,7 +13,16 @@ from app.models.accounts import ApiKey
 from app.services import audit, excess, quotas, workspaces
 from app.services.access import require
 from app.services.key_ceilings import check_expiry
-from app.services.key_rules import check_limit, check_name, check_networks, check_scopes, end_of, in_force, written
+from app.services.key_rules import (
+    check_limit,
+    check_name,
+    check_networks,
+    check_scopes,
+    end_of,
+    in_force,
+    told_with_end,
+    written,
+)
 from app.services.key_secrets import IssuedKey, add_secret, require_held, require_person, write_revocation
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -61,6 +70,7 @@ def issue_key(
         maker_label=unit.actor.label,
         created_at=unit.now(),
         expires_at=expires_at,
+        expiry_told=told_with_end(expires_at, unit.now()),
         networks=found,
         calls_per_minute=calls_per_minute,
         service_account_id=service_account_id,

@@ -13,6 +13,8 @@ from app.models.accounts import ApiKey
 MOST_NETWORKS = 32
 MOST_CALLS = 60_000
 LONGEST = timedelta(days=5 * 366)
+SOON = timedelta(days=14)
+STEPS = (0, 3, 14)  # days before its end on which a key is told of
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -77,6 +79,21 @@ def state_of(revoked_at: datetime | None, expires_at: datetime | None, now: date
     if revoked_at is not None:
         return "revoked"
     return "expired" if expires_at is not None and expires_at <= now else "active"
+
+
+def ends_soon(revoked_at: datetime | None, expires_at: datetime | None, now: datetime) -> bool:
+    """Tell whether a key in force expires within 14 days."""
+    return revoked_at is None and expires_at is not None and now < expires_at <= now + SOON
+
+
+def told_with_end(expires_at: datetime | None, now: datetime) -> int | None:
+    """Return the step that counts as told where a key is given this end now: nobody is told of what they just chose.
+
+    A step is for keys that have twice as many days at least; nobody is told of one that lasts for hours.
+    """
+    if expires_at is None:
+        return None
+    return next((step for step in STEPS if expires_at - now < timedelta(days=max(1, 2 * step))), None)
 
 
 def in_force(at: datetime | ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -1,7 +1,8 @@
-"""Notices: mail to a tenant's owners about what happened to it, once for each thing that happened."""
+"""Notices: mail to a tenant's owners, or to one member, about what happened to it, once for each thing."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,16 @@ from app.models.plans import PlanRequest
 from app.models.tenants import Tenant
 from app.services.plans import QUOTA_NAMES, Quota, plan_named, plan_of
 from app.services.quotas import METERS, Meter, next_period
+
+OWNS = "You get this because you own this tenant."
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a list in a notice, with its links: words and address of each."""
+
+    line: str
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def warn_owners(unit: Unit, facts: Mapping[str, Any]) -> bool:
@@ -66,35 +77,47 @@ def tell_of_request(unit: Unit, request_id: UUID, status: str) -> None:
     tell_owners(unit, f"{tenant.name}: {subject}", lines, path)
     staff = settings().staff_mail
     if staff is not None and status in ("pending", "withdrawn"):
-        _request(unit, staff, None, f"{tenant.name}: {subject}", [*lines, f"The tenant's id: {tenant.id}"], path)
+        facts = _facts([*lines, f"The tenant's id: {tenant.id}"], path)
+        _request(unit, staff, None, f"{tenant.name}: {subject}", facts)
 
 
 def tell_member(
-    unit: Unit, member: Membership, subject: str, lines: Sequence[str], path: str, *, code: Sequence[str] = ()
+    unit: Unit,
+    member: Membership,
+    subject: str,
+    lines: Sequence[str],
+    path: str,
+    *,
+    code: Sequence[str] = (),
+    rows: Sequence[Row] = (),
+    why: str = OWNS,
 ) -> None:
-    """Send one member a notice after the commit; `code` are lines to be copied, `path` the page to look at."""
-    _request(unit, member.email, member.user_id, subject, lines, path, code)
+    """Send one member a notice after the commit; `path` is the page to look at, `why` says why they get it.
+
+    `code` are lines to be copied, `rows` what it lists, each with its own links.
+    """
+    _request(unit, member.email, member.user_id, subject, _facts(lines, path, code=code, rows=rows, why=why))
 
 
 def tell_owners(unit: Unit, subject: str, lines: Sequence[str], path: str) -> None:
     """Send each owner a mail, with the commit; `path` is the page that it leads to."""
     for owner in unit.session.scalars(select(Membership).where(Membership.role == Role.OWNER)):
-        _request(unit, owner.email, owner.user_id, subject, lines, path)
+        _request(unit, owner.email, owner.user_id, subject, _facts(lines, path))
 
 
-def _request(
-    unit: Unit,
-    recipient: str,
-    user_id: UUID | None,
-    subject: str,
-    lines: Sequence[str],
-    path: str,
-    code: Sequence[str] = (),
-) -> None:
-    facts = {"subject": _one_line(subject), "lines": list(lines), "url": settings().base_url + path, "code": list(code)}
+def _facts(
+    lines: Sequence[str], path: str, *, code: Sequence[str] = (), rows: Sequence[Row] = (), why: str = OWNS
+) -> dict[str, object]:
+    url = settings().base_url + path
+    listed = [{"line": row.line, "links": [list(link) for link in row.links]} for row in rows]
+    return {"lines": list(lines), "url": url, "code": list(code), "rows": listed, "why": why}
+
+
+def _request(unit: Unit, recipient: str, user_id: UUID | None, subject: str, facts: dict[str, object]) -> None:
+    told = json.dumps({"subject": _one_line(subject), **facts})
     unit.session.execute(
         text("SELECT auth.request_notice(:id, :to, :user, CAST(:facts AS jsonb))"),
-        {"id": new_id(), "to": recipient, "user": user_id, "facts": json.dumps(facts)},
+        {"id": new_id(), "to": recipient, "user": user_id, "facts": told},
     )
 
 

@@ -14,7 +14,16 @@ from app.core.errors import AppError
 from app.db import staff
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
-from app.services import effect_retries, erasures, excess, lifecycles, plan_overrides, plan_requests, reminders
+from app.services import (
+    effect_retries,
+    erasures,
+    excess,
+    key_reminders,
+    lifecycles,
+    plan_overrides,
+    plan_requests,
+    reminders,
+)
 from app.services.censuses import count_tenant
 from app.services.loops import Loop
 from app.services.plan_overrides import Wanted
@@ -76,12 +85,17 @@ class Steward(Loop):
         """Give the places of expired keys to those beyond the plan, in this thread; return in how many tenants."""
         return self._each(staff.keys_to_come_in, _settle_keys)
 
+    def remind_of_keys(self) -> int:
+        """Tell of API keys that expire, in this thread; return in how many tenants."""
+        return self._each(staff.keys_expiring, key_reminders.remind)
+
     def look_about(self) -> None:
         """Do what is due by the clock."""
         self.end_trials()
         self.remind_trials()
         self.end_overrides()
         self.let_keys_in()
+        self.remind_of_keys()
 
     def _each(self, question: Callable[[Session, int], list[UUID]], do: Callable[[Unit], bool]) -> int:
         return self._all(question, lambda tenant_id: self._for(tenant_id, do))

@@ -1,6 +1,6 @@
 """Rotation of an API key: a new secret (shown once), and the end of the old one's overlap."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from uuid import UUID
 
 from flask import flash, redirect, render_template, url_for
@@ -16,7 +16,7 @@ from app.services import api_keys, key_ceilings, key_rotations
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
 from app.web.key_views import key_callers, shown_one
-from app.web.keys import NameForm, show_secret
+from app.web.keys import NameForm, allowed, show_secret
 from app.web.routing import tenant_blueprint, tenant_page
 
 blueprint = tenant_blueprint("key_rotations", __name__)
@@ -36,12 +36,26 @@ class RotationForm(Form):
             SelectChoice("720", "30 days more"),
         ],
     )
+    lifetime = SelectField("The key ends", default="")
+
+
+RENEWED = (SelectChoice("90", "in 90 days"), SelectChoice("30", "in 30 days"), SelectChoice("365", "in a year"))
+
+
+def _form(unit: Unit, key: ApiKey) -> RotationForm:
+    """Return the form with the ends that the tenant's ceiling allows."""
+    form, ceiling = RotationForm(), key_ceilings.ceiling_of(unit)
+    kept = "as before: " + (f"on {key.expires_at.astimezone(UTC):%-d %B %Y}" if key.expires_at else "never")
+    if ceiling.shortened(key.expires_at, unit.now()) != key.expires_at:
+        kept = "as late as keys of this tenant may"
+    form.lifetime.choices = [SelectChoice("", kept), *(each for each in RENEWED if allowed(ceiling, each.value))]
+    return form
 
 
 @tenant_page(blueprint, "/keys/<uuid:key_id>/rotation", Permission.KEYS_WRITE, home=Home.ACCOUNT, confirmed=True)
 def new(unit: Unit, key_id: UUID) -> str | tuple[str, int]:
     key = api_keys.get_key(unit, key_id)
-    form = RotationForm()
+    form = _form(unit, key)
     try:
         key_rotations.require_rotatable(key, unit.now())
     except Conflict as error:
@@ -60,13 +74,14 @@ def new(unit: Unit, key_id: UUID) -> str | tuple[str, int]:
 )
 def create(unit: Unit, key_id: UUID) -> str | tuple[str, int]:
     """Rotate the key and show its new secret, this once: hence no redirect."""
-    form = RotationForm()
     key = api_keys.get_key(unit, key_id)
+    form = _form(unit, key)
     try:
         if not form.validate():
             return _page(unit, key, form), 422
-        overlap = timedelta(hours=int(form.overlap.data))
-        issued = key_rotations.rotate_key(unit, key_id, pepper=runtime().pepper, overlap=overlap)
+        overlap, days = timedelta(hours=int(form.overlap.data)), form.lifetime.data
+        lifetime = timedelta(days=int(days)) if days else None
+        issued = key_rotations.rotate_key(unit, key_id, pepper=runtime().pepper, overlap=overlap, lifetime=lifetime)
     except (Conflict, Invalid) as error:
         form.blame(error)
         return _page(unit, key, form), error.status

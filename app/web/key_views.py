@@ -8,7 +8,7 @@ from app.db.key_uses import KeyCaller
 from app.db.units import Unit
 from app.models.accounts import ApiKey
 from app.services import key_rotations, key_secrets, key_uses, service_accounts, workspaces
-from app.services.key_rules import state_of
+from app.services.key_rules import ends_soon, state_of
 
 NAMES = (
     "id",
@@ -35,6 +35,7 @@ def shown(unit: Unit, keys: Sequence[ApiKey]) -> list[SimpleNamespace]:
         SimpleNamespace(
             **{name: getattr(key, name) for name in NAMES},
             state=state_of(key.revoked_at, key.expires_at, unit.now()),
+            ends_soon=ends_soon(key.revoked_at, key.expires_at, unit.now()),
             workspace_id=key.workspace_id,
             workspace_name=workspace_names.get(key.workspace_id, ""),
             hint=secrets[key.id].hint,

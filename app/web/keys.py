@@ -127,7 +127,7 @@ def _form(unit: Unit) -> KeyForm:
     """Return the form with whom, and in which workspace, a key can be issued for."""
     form = KeyForm()
     ceiling = key_ceilings.ceiling_of(unit)
-    form.lifetime.choices = [choice for choice in LIFETIMES if _allowed(ceiling, choice.value)]
+    form.lifetime.choices = [choice for choice in LIFETIMES if allowed(ceiling, choice.value)]
     accounts = service_accounts.accounts_to_choose(unit)
     form.owner.choices = [
         SelectChoice("", f"you, {unit.actor.label}"),
@@ -171,7 +171,8 @@ def _issued(unit: Unit, form: KeyForm) -> key_secrets.IssuedKey:
     )
 
 
-def _allowed(ceiling: key_ceilings.Ceiling, days: str) -> bool:
+def allowed(ceiling: key_ceilings.Ceiling, days: str) -> bool:
+    """Tell whether keys of the tenant may last for so many days; without a number, for ever."""
     if days == ON_A_DAY:
         return True
     return not ceiling.demands_expiry if not days else int(days) <= (ceiling.most_days or int(days))

@@ -73,6 +73,9 @@ class RotationForm(FlaskForm):
     overlap = SelectField(
         "The old secret works for", choices=[SelectChoice("24", "24 hours more"), SelectChoice("0", "no longer")]
     )
+    lifetime = SelectField(
+        "The key ends", choices=[SelectChoice("", "as before: on 2 January 2027"), SelectChoice("90", "in 90 days")]
+    )
 
 
 class AccountForm(FlaskForm):

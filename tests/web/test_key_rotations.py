@@ -94,3 +94,18 @@ def test_no_secret_is_kept(person: Person, postgres_server: Database) -> None:
                     f"SELECT count(*) FROM {name} t WHERE t::text LIKE '%%' || %s || '%%'".encode(), [secret[9:]]
                 ).fetchone()
                 assert found[0] == 0, name
+
+
+def test_a_rotation_gives_a_new_end(person: Person, postgres_server: Database) -> None:
+    """A key that expires soon says so on list and page; its rotation gives it an end of 90 days."""
+    address, _secret = issue_key(person)
+    key_id = address.rsplit("/", 1)[1]
+    with psycopg.connect(postgres_server.superuser) as connection:
+        connection.execute(
+            "UPDATE account.api_keys SET expires_at = now() + interval '73 hours' WHERE id = %s", [key_id]
+        )
+    assert all("Expires <time" in person.get(each).text for each in (address, person.at("/keys")))
+    page = person.get(f"{address}/rotation").text
+    assert "as before: on " in page
+    assert person.post(f"{address}/rotation", {"overlap": "24", "lifetime": "90"}).status_code == 200
+    assert "Expires <time" not in person.get(address).text
