@@ -1,6 +1,6 @@
-"""Audit logs that are due to be looked over, and the one function that removes events from them. For the worker."""
+"""What leaves a tenant's rows when its plan keeps it no longer: audit events and API calls. For the worker."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,3 +25,14 @@ def remove_events(unit: Unit, up_to: int, most: int) -> int:
     place = "account" if unit.home is Home.ACCOUNT else unit.session.scalar(_PLACE)
     call = text("SELECT archivist.remove_events(:place, :up_to, :most)")
     return int(unit.session.execute(call, {"place": place, "up_to": up_to, "most": most}).scalar_one())
+
+
+def remove_calls(unit: Unit, before: date, most: int) -> int:
+    """Delete at most `most` of the tenant's oldest API calls of UTC days before `before`; return how many.
+
+    Calls that are not 30 days old stay, and those whose sums are there.
+    """
+    content = unit.at_home(Home.CONTENT).session
+    call = text("SELECT archivist.remove_calls(:place, :before, :most)")
+    given = {"place": content.scalar(_PLACE), "before": before, "most": most}
+    return int(content.execute(call, given).scalar_one())

@@ -5,7 +5,7 @@ cannot widen what the second allows. The setting is read in a sub-select, so tha
 tenant it was made for; nullif, because the setting is '' and not NULL after a pooled connection's first SET LOCAL.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 SETTING = "app.current_tenant"
@@ -46,12 +46,33 @@ def archived(home: str) -> list[str]:
 
     It reads of events only what places them in the order of seals; `home` is the schema.
     """
+    return _open_to_archivist(
+        home,
+        {
+            "audit_events": "SELECT (tenant_id, id, at, transaction), DELETE",
+            "audit_seals": "SELECT (tenant_id, number, last_transaction, last_id)",
+            "audit_removals": "SELECT (tenant_id, up_to)",
+        },
+    )
+
+
+def calls_archived(home: str) -> list[str]:
+    """Return the statements that let the archivist, and no login, delete API calls of one tenant, in a content home.
+
+    It reads when they were, and which days and minutes have sums; `home` is the schema.
+    """
+    return _open_to_archivist(
+        home,
+        {
+            "api_calls": "SELECT (tenant_id, id, at), DELETE",
+            "usage_days": "SELECT (tenant_id, day)",
+            "usage_minutes": "SELECT (tenant_id, minute)",
+        },
+    )
+
+
+def _open_to_archivist(home: str, tables: Mapping[str, str]) -> list[str]:
     rule = f"tenant_id = (SELECT {CURRENT_TENANT})"
-    tables = {
-        "audit_events": "SELECT (tenant_id, id, at, transaction), DELETE",
-        "audit_seals": "SELECT (tenant_id, number, last_transaction, last_id)",
-        "audit_removals": "SELECT (tenant_id, up_to)",
-    }
     statements = [f"GRANT USAGE ON SCHEMA {home} TO {ARCHIVIST}"]
     for table, rights in tables.items():
         statements += [

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -16,7 +16,7 @@ from app.models.usage import ApiCall
 from app.services.access import require
 from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
-from app.services.usage_counts import CHECKED, NOBODY
+from app.services.usage_counts import CHECKED, NOBODY, kept_since
 from app.services.usage_series import BY_KEYS, Measure, Period, span_of
 
 
@@ -96,13 +96,31 @@ def list_calls(
     size: int = 50,
     counted: bool = False,
 ) -> Page[ApiCall]:
-    """Return API calls, newest first. Needs tenant:usage:read."""
+    """Return API calls that the plan keeps, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
     only = only or CallFilter()
-    statement = select(ApiCall).where(*_conditions(unit, only))
+    kept = datetime.combine(kept_since(unit), time(), UTC)
+    statement = select(ApiCall).where(ApiCall.at >= kept, *_conditions(unit, only))
     return newest_first(
         unit, statement, ApiCall.at, ApiCall.id, binding=f"calls:{only}", cursor=cursor, size=size, counted=counted
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CallsKept:
+    """For how many days the plan keeps calls, since which UTC day; `cut` says that more was asked for."""
+
+    days: int
+    since: date
+    cut: bool
+
+
+def calls_kept(unit: Unit, only: CallFilter) -> CallsKept:
+    """Return which calls the plan keeps of those asked for. Asks for no permission. Raises MalformedRequest."""
+    since = kept_since(unit)
+    early = only.day is not None and day_bounds(only.day)[0].date() < since
+    cut = only.period is not None and span_of(unit, Measure.CALLS, only.period).cut
+    return CallsKept((unit.now().astimezone(UTC).date() - since).days, since, early or cut)
 
 
 def _conditions(unit: Unit, only: CallFilter) -> list[ColumnElement[bool]]:

@@ -155,6 +155,7 @@ def calls(unit: Unit) -> str:
         keys=_keys(unit, key_id),
         workspaces=_workspaces(unit, workspace_id),
         periods=[(str(period), name) for period, name in PERIODS.items()],
+        kept=usage.calls_kept(unit, only),
         by_name="Any key" if only.by == BY_KEYS else only.by,
         **shown,
     )

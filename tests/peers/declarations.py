@@ -59,12 +59,15 @@ GRANTS = {
 # What the worker alone may do besides: staff act with its login.
 BY_WORKER = {"control.plan_overrides": frozenset({"INSERT", "UPDATE"})}
 
-# The archivist, which nobody can log in as: what its policies and its one function reach, of the present tenant alone.
+# The archivist, which nobody can log in as: what its policies and its two functions reach, of the present tenant alone.
 ARCHIVIST = "sentinel_archivist"
 ARCHIVED = {
     "audit_events": frozenset({"DELETE", "SELECT of a column"}),
     "audit_seals": frozenset({"SELECT of a column"}),
     "audit_removals": frozenset({"SELECT of a column"}),
+    "api_calls": frozenset({"DELETE", "SELECT of a column"}),
+    "usage_days": frozenset({"SELECT of a column"}),
+    "usage_minutes": frozenset({"SELECT of a column"}),
 }
 # Whose functions with their owner's rights a schema holds.
 DEFINERS = {"auth": "sentinel_directory", "archivist": ARCHIVIST, "eraser": ERASER}
@@ -237,14 +240,14 @@ FUNCTIONS = {
     "erasure_begun": APP | WORKER | PLATFORM,
     "audit_public_key": APP | PLATFORM,
     **dict.fromkeys(("answers_expired", "note_answers_swept"), WORKER),
-    **dict.fromkeys(("note_usage_summed", "usage_due"), WORKER),
+    **dict.fromkeys(("calls_due", "note_calls_removed", "note_usage_summed", "usage_due"), WORKER),
     **dict.fromkeys(("book_target", "claim_effects", "list_open_scans", "next_effect_due", "tenants_at_work"), WORKER),
     **dict.fromkeys(
         ("claim_mails", "find_person", "issue_token", "person_changing", "settle_mail", "sweep_accounts"), WORKER
     ),
     **dict.fromkeys(("claim_failures", "settle_failures"), WORKER),
     **dict.fromkeys(("issue_invitation", "mail_tenant"), WORKER),
-    **dict.fromkeys(("claim_archives", "remove_events"), WORKER),
+    **dict.fromkeys(("claim_archives", "remove_calls", "remove_events"), WORKER),
 }
 # Their operators may tell a row before its policy is asked, so that no index serves a filter on them.
 NOT_FILTERED = frozenset(

@@ -69,7 +69,7 @@ def test_the_loops_go_on_with_the_neighbour(trouble: Street, monkeypatch: pytest
         twice.run_once()
         twice.run_once()
     for done in (
-        "SELECT until IS NOT NULL FROM auth.usage_books WHERE tenant_id = %(good)s",
+        "SELECT until = shortened FROM auth.usage_books WHERE tenant_id = %(good)s",
         "SELECT count(*) = 0 FROM auth.answers_due WHERE tenant_id = %(good)s AND due_at < now()",
         "SELECT bool_and(done_at IS NOT NULL) FROM auth.staff_orders WHERE tenant_id = %(good)s",
         "SELECT bool_or(ended_at IS NOT NULL) FROM control.plan_overrides WHERE tenant_id = %(good)s",

@@ -118,9 +118,8 @@ def test_figures_are_the_rows_before_and_after_days_are_summed(
     assert due(worker_units, called) == []
     assert count(called, UsageDay) > 0 and figures(called) == before
     with called.unit() as unit:
-        old = unit.session.scalars(
-            select(UsageMinute.minute).where(UsageMinute.minute < func.now() - timedelta(days=1))
-        )
+        over = datetime.combine(settled(), datetime.min.time(), UTC)
+        old = unit.session.scalars(select(UsageMinute.minute).where(UsageMinute.minute < over))
         assert old.all() == []
         for day in (TODAY - timedelta(days=40), TODAY):
             usage_counts.sum_days(unit, None, day)
