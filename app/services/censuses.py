@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy.orm import Session
 
 from app.db import staff
 from app.db.units import Home, Unit, Units
@@ -19,7 +18,6 @@ log = structlog.get_logger(__name__)
 CENSUS = system_actor("census")
 # Four tenants a second at most, so that ten thousand are counted anew within the hour by a single worker.
 MOST_TENANTS = 20
-MOST_FENCED = 200
 LEASE = timedelta(minutes=1)
 FRESH = timedelta(seconds=15)
 OLD = timedelta(hours=1)
@@ -40,7 +38,7 @@ class Census(Loop):
         """Tell that this worker lives, and count the tenants that are due, in this thread; return how many."""
         with self.directory() as session:
             staff.note_worker(session, self._process)
-            due = self._claim(session)
+            due = staff.claim_counts(session, MOST_TENANTS, lease=LEASE, fresh=FRESH, old=OLD)
         for tenant_id in due:
             if self.stopping:
                 break
@@ -49,13 +47,6 @@ class Census(Loop):
             except Exception as error:  # the others are counted all the same; this one again when its lease is over
                 log.warning("census.tenant_failed", tenant=str(tenant_id), error=type(error).__name__)
         return len(due)
-
-    def _claim(self, session: Session) -> list[UUID]:
-        """Take who is due; tenants that are being erased take none of the others' places."""
-        due = staff.claim_counts(session, MOST_TENANTS, lease=LEASE, fresh=FRESH, old=OLD)
-        if left := MOST_TENANTS - len(due):  # none is due, or some are that the directory's fence leaves out
-            due += staff.claim_counts(session, MOST_TENANTS + MOST_FENCED, lease=LEASE, fresh=FRESH, old=OLD)[:left]
-        return due
 
 
 def count_tenant(units: Units, tenant_id: UUID) -> None:

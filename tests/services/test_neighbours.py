@@ -79,6 +79,15 @@ def test_the_loops_go_on_with_the_neighbour(trouble: Street, monkeypatch: pytest
         assert trouble.ask(done) is True, done
 
 
+def test_who_is_being_erased_takes_no_place_in_a_census(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one place the neighbour is counted in the first turn, and whoever is being erased never."""
+    monkeypatch.setattr(censuses, "MOST_TENANTS", 1)
+    fence(street)
+    census = censuses.Census(street.worker)
+    assert [census.run_once() for _ in range(2)] == [1, 0]
+    assert street.ask("SELECT array_agg(tenant_id) = ARRAY[%(good)s::uuid] FROM auth.tenant_usage") is True
+
+
 def test_failed_sign_ins_are_written_once_each(trouble: Street) -> None:
     """What cannot be written into one log is tried again, and into the neighbour's it is written a single time."""
     with psycopg.connect(trouble.database.superuser) as connection:  # one person in both

@@ -1,0 +1,15 @@
+"""A tenant whose erasure has begun is not counted for the staff, and takes no other's place in the census."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "control_0024"
+down_revision = "control_0023"
+
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
+
+def upgrade() -> None:
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
