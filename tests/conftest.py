@@ -3,6 +3,7 @@
 pytest_plugins = (
     "tests.plugins.absences",
     "tests.plugins.groups",
+    "tests.plugins.midnights",
     "tests.plugins.servers",
     "tests.plugins.graphs",
     "tests.plugins.tenants",

@@ -118,14 +118,14 @@ def test_a_duplicate_at_the_same_time_is_409(app: Flask, program: Callable[..., 
 
     def slow(*given: Any, **more: Any) -> Any:
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return real(*given, **more)
 
     answers: list[TestResponse] = []
     with patch("app.services.assets.add_document", slow):
         first = threading.Thread(target=lambda: answers.append(add(caller)))
         first.start()
-        assert inside.wait(20)
+        assert inside.wait(60)
         second = add(Program(app.test_client(), caller.address, caller.tenant, caller.key_id, caller.secret))
         go_on.set()
         first.join()

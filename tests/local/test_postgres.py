@@ -54,7 +54,7 @@ def test_a_server_left_behind_is_taken_over(server: PostgresServer) -> None:
     again.initialise()
     up(again)
     assert old is not None
-    assert old.process.wait(5) is not None
+    assert old.process.wait(60) is not None
     again.kill()
 
 

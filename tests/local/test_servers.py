@@ -53,7 +53,7 @@ def test_public_may_not_connect(bare_postgres: PostgresServer) -> None:
 @pytest.mark.temporal
 def test_temporal_answers(temporal_server: TemporalServer) -> None:
     """The development server answers for its namespace."""
-    temporal_server.wait(patience=1)
+    temporal_server.wait(patience=30)
 
 
 @pytest.mark.graph

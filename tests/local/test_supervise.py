@@ -31,7 +31,7 @@ def test_a_killed_part_is_started_again_and_named(tmp_path: Path) -> None:
     def again() -> bool:
         return part.child is not None and part.child.process.pid != first and part.child.running()
 
-    assert within(5, again, supervisor.tend)
+    assert within(60, again, supervisor.tend)
     assert len(said) == 1
     assert "worker ended (killed by signal 9)" in said[0]
     assert "worker.log" in said[0]
@@ -43,7 +43,7 @@ def test_a_part_that_keeps_ending_is_started_ever_more_rarely(tmp_path: Path) ->
     said: list[str] = []
     supervisor = Supervisor(tmp_path, said.append)
     supervisor.start(Program("web", [sys.executable, "-S", "-c", "raise SystemExit(3)"], dict(os.environ)))
-    assert within(10, lambda: len(said) == 3, supervisor.tend)
+    assert within(60, lambda: len(said) == 3, supervisor.tend)
     supervisor.stop()
     assert [line.split("again in ")[1].split(" s")[0] for line in said] == ["0.5", "1", "2"]
     assert "status 3" in said[0]
@@ -59,7 +59,7 @@ def test_stop_ends_everything_even_what_does_not_listen(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path, print)
     supervisor.start(Program("deaf", [sys.executable, "-S", "-c", code], dict(os.environ)))
     log = tmp_path / "log" / "deaf.log"
-    assert within(5, lambda: log.exists() and log.read_text().strip().isdigit())
+    assert within(60, lambda: log.exists() and log.read_text().strip().isdigit())
     supervisor.stop(patience=0.5)
     assert ended(int(log.read_text()))
     assert not (tmp_path / "children.json").exists()
@@ -96,13 +96,13 @@ def test_survivors_of_an_earlier_run_are_ended(tmp_path: Path) -> None:
     )
     deaf = spawn("deaf", [sys.executable, "-S", "-c", code], log=tmp_path / "deaf.log")
     other = subprocess.Popen(SLEEP)
-    assert within(5, lambda: "on" in (tmp_path / "deaf.log").read_text())
+    assert within(60, lambda: "on" in (tmp_path / "deaf.log").read_text())
     register = tmp_path / "children.json"
     remember(register, [deaf])
     rows = json.loads(register.read_text())
     register.write_text(json.dumps([*rows, {"name": "reused", "pid": other.pid, "birth": "another time"}]))
     assert end_survivors(register, patience=0.3) == ["deaf"]
-    assert deaf.process.wait(5) == -signal.SIGKILL
+    assert deaf.process.wait(60) == -signal.SIGKILL
     assert other.poll() is None
     assert birth(other.pid)
     other.kill()

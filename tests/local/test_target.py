@@ -26,7 +26,7 @@ def _target(state: Path) -> Iterator[tuple[str, str]]:
             yield plain, secure
         finally:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         command = [sys.executable, "-m", "app.local.target", "--http-port", port, "--https-port", "0"]
-        ended = subprocess.run([*command, "--state", tmp_path], cwd=_ROOT, capture_output=True, text=True, timeout=20)
+        ended = subprocess.run([*command, "--state", tmp_path], cwd=_ROOT, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert port in ended.stderr

@@ -138,7 +138,7 @@ def test_threads_are_left_for_others_while_a_flood_hangs(
             seen.append(delivery.id)
             return
         hanging.append(delivery.tenant_id)
-        release.wait(20)
+        release.wait(120)
 
     handlers: dict[str, Handler] = {KIND: handle}
     with running(worker_units, handlers, threads=4):

@@ -10,7 +10,7 @@ from statistics import median
 from tests.peers.installations import Installation, children_of
 
 PARTS = ("web", "web's process", "worker", "temporal", "postgres", "a backend of postgres", "graph")
-_RESTARTS_WITHIN = 45.0
+_RESTARTS_WITHIN = 90.0
 
 
 @dataclass

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+PATIENCE = 60_000  # milliseconds until a page shows what is expected of it
 ROOTS_NEED = "--no-sandbox"  # Chromium's own sandbox does not start for root, as in CI
 TOO_SMALL = """() => [...document.querySelectorAll('a[href],button,input:not([type=hidden]),select,textarea,summary')]
   .filter(e => e.checkVisibility({visibilityProperty: true}) && !e.closest('p,.skip,svg,dd,.notice'))
@@ -32,7 +33,8 @@ class Window:
 
 @contextmanager
 def chromium(path: str) -> Iterator[Browser]:
-    """Chromium without a window."""
+    """Chromium without a window, on a machine that may have other things to do."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[ROOTS_NEED])
         try:

@@ -70,7 +70,7 @@ class Run:
         for line in self.process.stdout:
             self._queue.put(line.rstrip())
 
-    def wait_for(self, text: str, seconds: float = 90.0) -> str:
+    def wait_for(self, text: str, seconds: float = 120.0) -> str:
         """The first line with `text`. Raises AssertionError with all that was printed when none comes in time."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -91,7 +91,7 @@ class Run:
 
     def health(self, address: str) -> int:
         """The status of its /health."""
-        with urllib.request.urlopen(f"{address}/health", timeout=10) as answer:
+        with urllib.request.urlopen(f"{address}/health", timeout=30) as answer:
             return int(answer.status)
 
     def children(self) -> dict[str, int]:
@@ -99,7 +99,7 @@ class Run:
         rows = json.loads((self.checkout / ".local" / "children.json").read_text())
         return {row["name"]: row["pid"] for row in rows}
 
-    def stop(self, number: signal.Signals = signal.SIGINT, seconds: float = 40.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGINT, seconds: float = 90.0) -> int:
         """Send it a signal and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)

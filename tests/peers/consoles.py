@@ -39,7 +39,7 @@ def _process(name: str, command: list[str], environment: Mapping[str, str], logs
         yield
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 @contextmanager
@@ -62,16 +62,16 @@ def serving(environment: Mapping[str, str], logs: Path) -> Iterator[Console]:
         _process("target", [sys.executable, "-m", "app.local.target", *ports_of_target], settings, logs),
         working(settings, logs / "worker.log") as worker,
     ):
-        worker.wait_for("worker.ready", 60)
+        worker.wait_for("worker.ready")
         _until_it_answers(f"{address}/health", logs / "web.log")
         yield Console(address, f"http://127.0.0.1:{plain}/", settings["DEMONSTRATION_TARGETS"], logs, settings, worker)
 
 
 def _until_it_answers(url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            with urllib.request.urlopen(url, timeout=10):
                 return
         except (URLError, OSError):
             if time.monotonic() > deadline:

@@ -31,7 +31,7 @@ class Installation:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.address = run.address()
-        run.wait_for("all parts run", 120)
+        run.wait_for("all parts run", 180)
         state = run.checkout / ".local"
         self._keys = keys.load(state / "secrets.json")
         self._ports: Mapping[str, int] = json.loads((state / "ports.json").read_text())

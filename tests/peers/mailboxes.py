@@ -9,7 +9,7 @@ from tests.peers.consoles import Console
 
 def follow(console: Console, page: Page, subject: str, to: str = "") -> None:
     """Open the newest message with this subject (to this address) in the mailbox, and follow its link."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     page.goto(f"{console.address}/mailbox")
     rows = page.locator("tbody tr").filter(has_text=subject).filter(has_text=to)
     while not rows.count() and time.monotonic() < deadline:

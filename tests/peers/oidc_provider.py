@@ -43,7 +43,7 @@ def oidc_provider(
         yield found
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def free_address() -> str:

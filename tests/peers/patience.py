@@ -1,5 +1,6 @@
 """Waiting for what comes about in its own time."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -17,7 +18,15 @@ def within(seconds: float, fact: Callable[[], bool], meanwhile: Callable[[], Non
         time.sleep(0.05)
 
 
-def ended(pid: int, seconds: float = 10.0) -> bool:
+async def until(fact: Callable[[], bool], seconds: float = 90.0) -> None:
+    """Return once `fact` is true. Raises AssertionError where it does not become true in time."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.02)
+
+
+def ended(pid: int, seconds: float = 60.0) -> bool:
     """Tell whether the process is gone within `seconds`."""
     return within(seconds, lambda: not _runs(pid))
 

@@ -61,14 +61,14 @@ def bouncer(server: PostgresServer, passwords: Mapping[str, str], directory: Pat
         yield f"127.0.0.1:{port}"
     finally:
         child.send_signal(signal.SIGINT)
-        child.wait(10)
+        child.wait(60)
 
 
 def _wait(child: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
             return
         except OSError:
             assert child.poll() is None, (child.stderr.read() if child.stderr else b"").decode()

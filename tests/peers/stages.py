@@ -143,7 +143,7 @@ class Stage:
         shown = self.owner.get("/account/authenticator").text
         key, sealed = KEY.search(shown), SEALED.search(shown)
         assert key is not None and sealed is not None
-        code = AuthenticatorApp(key.group(1)).code(datetime.now(UTC), -1)
+        code = AuthenticatorApp(key.group(1)).code(datetime.now(UTC))
         return self.own("/account/authenticator", code=code, sealed=unescape(sealed.group(1)))
 
     def add_passkey(self) -> TestResponse:

@@ -89,7 +89,7 @@ class Traffic:
             {"X-API-Key": customer.secret, "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
                 assert answer.status == 202
                 scan_id = UUID(json.load(answer)["id"])
         except urllib.error.HTTPError as error:

@@ -35,7 +35,7 @@ class WorkerInProcess:
                 raise AssertionError(f"no {event}: {self.log.read_text()[-3000:]}")
             time.sleep(0.05)
 
-    def end(self, seconds: float = 15.0) -> int:
+    def end(self, seconds: float = 90.0) -> int:
         """Send SIGTERM; return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
@@ -44,7 +44,7 @@ class WorkerInProcess:
         """End the process and all of its session with SIGKILL."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @contextmanager

@@ -148,12 +148,12 @@ def test_an_export_stops_before_transactions_that_are_still_open(tenant: Made) -
             audit.record(unit, "scan.early", "scan", None)
             unit.session.flush()
             opened.set()
-            go.wait(10)
+            go.wait(90)
             unit.commit()
 
     thread = threading.Thread(target=slow)
     thread.start()
-    assert opened.wait(10)
+    assert opened.wait(60)
     write(tenant, "scan.late")
     with tenant.unit(Home.ACCOUNT) as unit:
         begun = audit_exports.begin_export(unit, "ndjson", EVERYTHING)

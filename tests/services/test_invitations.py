@@ -333,7 +333,7 @@ def test_two_acceptances_at_once_make_one_member(tenant: Made, units: Units, let
     together, outcomes = threading.Barrier(2), []
 
     def click() -> None:
-        together.wait(10)
+        together.wait(60)
         try:
             accept(units, token, session)
             outcomes.append("done")

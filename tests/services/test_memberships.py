@@ -122,7 +122,7 @@ def test_two_owners_who_demote_each_other_do_not_both_succeed(tenant: Made, atte
     def demote(by: Made, whom: Made) -> None:
         with tenant.unit(Home.ACCOUNT, by.actor) as unit:
             memberships.find_member(unit, user_of(whom))  # as a page would have
-            together.wait(10)
+            together.wait(60)
             try:
                 memberships.change_role(unit, user_of(whom), Role.ADMIN)
                 unit.commit()
@@ -134,7 +134,7 @@ def test_two_owners_who_demote_each_other_do_not_both_succeed(tenant: Made, atte
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert len(outcomes) == 2 and outcomes.count("done") == 1, outcomes
     assert sorted(roles(tenant).values()) == ["admin", "owner"]
 

@@ -1,7 +1,6 @@
 """Quotas under many processes, kills and a month that turns: nothing beyond the limit, nothing lost."""
 
 import json
-import time
 from collections import Counter
 from uuid import UUID
 
@@ -32,10 +31,11 @@ def counted(tenant: Made) -> dict[str, int]:
 
 
 def storm(
-    tenant: Made, environment: dict[str, str], *, processes: int, seconds: float, turn: float
+    tenant: Made, environment: dict[str, str], *, processes: int, seconds: float, turn_after: float
 ) -> tuple[Counter[str], Counter[str]]:
     """Let so many processes use the quotas at once; return what they kept, and how often what happened."""
-    running = [counters.start(environment, tenant.id, seconds, seed, turn) for seed in range(processes)]
+    running = [counters.start(environment, tenant.id, seconds, seed) for seed in range(processes)]
+    counters.let_go(running, turn_after)
     kept: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for process in running:
@@ -58,7 +58,7 @@ def test_two_processes_meet_a_limit_exactly(tenant: Made, worker_units: Units, e
     """The short form of the proof below: the counters are what was kept, and no more than the limit."""
     override(tenant, worker_units, "quota", "scans", 60)
     override(tenant, worker_units, "quota", "texts", 20)
-    kept, counts = storm(tenant, environment, processes=2, seconds=1.5, turn=time.time() + 1e6)
+    kept, counts = storm(tenant, environment, processes=2, seconds=1.5, turn_after=1e6)
     check(kept, counts, tenant, {"scans": 60, "texts": 20})
     assert counts["refused"] > 0 and counts["rolled_back"] > 0
 
@@ -71,7 +71,7 @@ def test_sixteen_processes_two_quotas_half_rolled_back_while_the_month_turns(
     """16 processes on one tenant's counters: 0 over-admission, 0 lost, in the old month as in the new."""
     override(tenant, worker_units, "quota", "scans", 3_000)
     override(tenant, worker_units, "quota", "texts", 700)
-    kept, counts = storm(tenant, environment, processes=16, seconds=20, turn=time.time() + 14)
+    kept, counts = storm(tenant, environment, processes=16, seconds=20, turn_after=14)
     check(kept, counts, tenant, {"scans": 3_000, "texts": 700})
     print(f"kept {dict(kept)}; {dict(counts)}")
     assert {name.split(":")[1] for name in kept} == {"2026-01", "2026-02"}
@@ -115,9 +115,8 @@ def do(step: str, tenant: Made, worker_units: Units, scan_id: UUID | None, cut: 
             unit.session.flush()
             if cut is not None:
                 backend = unit.session.execute(text("SELECT pg_backend_pid()")).scalar_one()
-                with psycopg.connect(cut.superuser, autocommit=True) as outside:
-                    outside.execute("SELECT pg_terminate_backend(%s)", [backend])
-                time.sleep(0.05)
+                with psycopg.connect(cut.superuser, autocommit=True) as outside:  # returns when it has ended
+                    assert outside.execute("SELECT pg_terminate_backend(%s, 60000)", [backend]).fetchone() == (True,)
             unit.commit()
     except Exception:
         assert cut is not None, "only a cut step fails"

@@ -27,7 +27,10 @@ from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 from tests.services.test_quotas import start
 
-TODAY = datetime.now(UTC).date()
+
+def today() -> date:
+    """Return the day that it is."""
+    return datetime.now(UTC).date()
 
 
 def call(unit: Unit, at: datetime, key: tuple[UUID, str] | None, workspace: UUID | None, verdict: str | None) -> None:
@@ -46,7 +49,7 @@ def called(tenant: Made) -> Made:
     elsewhere = new_id()
     with tenant.unit() as unit:
         for back, number in ((0, 3), (1, 2), (40, 4)):
-            at = datetime.combine(TODAY - timedelta(days=back), datetime.min.time(), UTC)
+            at = datetime.combine(today() - timedelta(days=back), datetime.min.time(), UTC)
             for step in range(number):
                 moment = at + timedelta(minutes=step)
                 call(unit, moment, (one, "one"), tenant.id, "allowed")
@@ -121,7 +124,7 @@ def test_figures_are_the_rows_before_and_after_days_are_summed(
         over = datetime.combine(settled(), datetime.min.time(), UTC)
         old = unit.session.scalars(select(UsageMinute.minute).where(UsageMinute.minute < over))
         assert old.all() == []
-        for day in (TODAY - timedelta(days=40), TODAY):
+        for day in (today() - timedelta(days=40), today()):
             usage_counts.sum_days(unit, None, day)
         unit.commit()
     assert figures(called) == before
@@ -130,9 +133,9 @@ def test_figures_are_the_rows_before_and_after_days_are_summed(
 
 def test_a_batch_of_a_day_that_is_over_sums_the_day_anew(called: Made) -> None:
     """A process that comes back after days adds nothing twice: the day is counted from its rows."""
-    day = TODAY - timedelta(days=40)
+    day = today() - timedelta(days=40)
     with called.unit() as unit:
-        usage_counts.sum_days(unit, None, TODAY)
+        usage_counts.sum_days(unit, None, today())
         unit.commit()
     before = figures(called)
     late = Minute(datetime.combine(day, datetime.min.time(), UTC), NOBODY, "/api/v1/scans")
@@ -150,9 +153,9 @@ def test_days_are_kept_as_long_as_the_plan_says(called: Made, worker_units: Unit
     assert Bookkeeper(worker_units).keep(DueBook(called.id, None, settled()))
     with called.unit() as unit:
         made = usage_series.report(unit, Measure.CALLS, Split.DAY, Period.DAYS_90)
-        assert made.span.cut and made.span.since == TODAY - timedelta(days=30) and made.total == 12
+        assert made.span.cut and made.span.since == today() - timedelta(days=30) and made.total == 12
         assert unit.session.scalars(select(UsageDay.day).distinct()).all() in (
-            [TODAY - timedelta(days=1)],
+            [today() - timedelta(days=1)],
             [],
         )
         behind = usage.list_calls(unit, CallFilter(period=Period.DAYS_90), size=1000).rows
@@ -167,14 +170,14 @@ def test_scans_that_count_are_divided(tenant: Made) -> None:
         unit.commit()
     with tenant.unit() as unit:
         for split, key in (
-            (Split.DAY, TODAY.isoformat()),
+            (Split.DAY, today().isoformat()),
             (Split.WORKSPACE, str(tenant.id)),
             (Split.PERSON, tenant.email),
         ):
             made = usage_series.report(unit, Measure.SCANS, split, Period.THIS_MONTH)
             assert {part.key: part.value for part in made.parts} == {key: 2} and made.total == 2
         last = usage_series.report(unit, Measure.SCANS, Split.DAY, Period.LAST_MONTH)
-        assert last.total == 0 and last.span.last == TODAY.replace(day=1) - timedelta(days=1)
+        assert last.total == 0 and last.span.last == today().replace(day=1) - timedelta(days=1)
         assert usage_series.of_workspaces(unit) == [(tenant.id, "Default", {Measure.SCANS: 2})]
 
 
@@ -183,5 +186,5 @@ def test_a_month_is_utc_by_the_database(tenant: Made) -> None:
     with tenant.unit() as unit:
         this = usage_series.span_of(unit, Measure.SCANS, Period.THIS_MONTH)
         last = usage_series.span_of(unit, Measure.SCANS, Period.LAST_MONTH)
-    assert (this.since, this.until) == (TODAY.replace(day=1), TODAY + timedelta(days=1))
+    assert (this.since, this.until) == (today().replace(day=1), today() + timedelta(days=1))
     assert last.until == this.since and last.since == date.fromordinal(this.since.toordinal() - 1).replace(day=1)

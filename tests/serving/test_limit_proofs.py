@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from app.db.units import Units
@@ -14,17 +13,18 @@ from tests.services.test_plans import override
 
 ROOT = Path(__file__).resolve().parents[2]
 ASK = """
-import json, sys, threading, time
+import json, sys, threading
 from collections import Counter
 from app.factory import create_app
 app, counts = create_app(), Counter()
-secret, until, calls, base = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+secret, calls, base = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def ask():
     client = app.test_client()
     for _ in range(calls):
         answer = client.get("/api/v1/tenants/current", headers={"X-API-Key": secret}, base_url=base)
         counts[str(answer.status_code)] += 1
-time.sleep(max(0, until - time.time()))
+print("ready", flush=True)
+sys.stdin.readline()
 threads = [threading.Thread(target=ask) for _ in range(2)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
@@ -39,13 +39,20 @@ def test_four_processes_admit_exactly_the_plans_calls(
     override(tenant, worker_units, "rate", "api_requests", 100)
     _key_id, secret = issue(tenant)
     given = {**environment, "RATE_LIMIT_STORAGE_URL": valkey_server.url, "LOG_LEVEL": "ERROR"}
-    base, until = environment["BASE_URL"].replace("http://", "https://"), str(time.time() + 8)
-    command = [sys.executable, "-c", ASK, secret, until, "30", base]
+    base, pipe = environment["BASE_URL"].replace("http://", "https://"), subprocess.PIPE
+    command = [sys.executable, "-c", ASK, secret, "30", base]
     running = [
-        subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        subprocess.Popen(command, cwd=ROOT, env=given, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, bufsize=0)
         for _ in range(4)
     ]
+    for process in running:
+        assert process.stdout is not None
+        while process.stdout.readline().strip() != b"ready":
+            assert process.poll() is None
     passed = refused = 0
+    for process in running:  # all at once, so that no call comes after the minute of the first one
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
     for process in running:
         out, _ = process.communicate(timeout=120)
         told = json.loads(out.splitlines()[-1])

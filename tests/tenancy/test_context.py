@@ -52,13 +52,13 @@ def test_a_thread_begins_as_nobody() -> None:
         seen["at first"] = current_tenant()
         with tenant_scope(B):
             inside.set()
-            looked.wait(10)
+            looked.wait(60)
             seen["within"] = current_tenant()
 
     with tenant_scope(A):
         thread = threading.Thread(target=work)
         thread.start()
-        inside.wait(10)
+        inside.wait(60)
         assert require_tenant() == A
         looked.set()
         thread.join()

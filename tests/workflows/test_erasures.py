@@ -28,7 +28,7 @@ async def begin(workshop: Workshop, tenant_id: UUID, *, over: bool) -> None:
             await handle.terminate()
 
 
-async def found(executions: TemporalExecutions, tenant_id: UUID, wanted: Executions, seconds: float = 30) -> Executions:
+async def found(executions: TemporalExecutions, tenant_id: UUID, wanted: Executions, seconds: float = 60) -> Executions:
     """Return what is counted, once it is what is wanted or the time is over: the server lists with a delay."""
     deadline = time.monotonic() + seconds
     while True:
@@ -40,7 +40,7 @@ async def found(executions: TemporalExecutions, tenant_id: UUID, wanted: Executi
 
 async def closed(executions: TemporalExecutions, tenant_id: UUID) -> bool:
     """Tell whether none is under way, waiting a little for the server's list."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (await asyncio.to_thread(executions.count, tenant_id)).open and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     return not (await asyncio.to_thread(executions.count, tenant_id)).open

@@ -1,7 +1,6 @@
 """Queues are polled while their tenants have work, and no more at once than the cap."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from app.tenancy.context import current_tenant, tenant_scope
 from app.workflows.hosts import TenantWorkers
+from tests.peers.patience import until
 from tests.peers.scanrecords import ScanRow
 
 pytestmark = pytest.mark.temporal
@@ -38,13 +38,6 @@ async def begin(shop: Any, row: ScanRow) -> None:
         await shop.begin(row)
 
 
-async def until(fact: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
-
-
 def test_a_queue_is_polled_for_its_work_and_no_longer(with_temporal: Run, tenant_id: UUID) -> None:
     """A worker starts when the tenant's work is announced and stops soon after the last scan is over."""
 
@@ -53,10 +46,13 @@ def test_a_queue_is_polled_for_its_work_and_no_longer(with_temporal: Run, tenant
             assert hosts.polling == frozenset()
             row = shop.records.add(tenant_id)
             hosts.ensure(tenant_id)
+            shop.probe.released.clear()
             await begin(shop, row)
-            await until(lambda: row.status == "done")
+            await until(shop.probe.started.is_set)
             assert hosts.polling == {tenant_id}
-            await until(lambda: not hosts.polling, 5.0)
+            shop.probe.released.set()
+            await until(lambda: row.status == "done")
+            await until(lambda: not hosts.polling)
             await asyncio.sleep(0.3)  # a task that meets a worker as it leaves waits for its time-out
             again = shop.records.add(tenant_id)
             hosts.ensure(tenant_id)
@@ -109,11 +105,12 @@ def test_no_more_queues_are_polled_than_the_cap_and_every_tenant_has_its_turn(wi
             await begin(shop, row)
         seen = []
         async with hosting(shop, cap=2) as hosts:
-            deadline = time.monotonic() + 60
-            while any(row.status != "done" for row in rows):
+
+            def done() -> bool:
                 seen.append(len(hosts.polling))
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.01)
+                return all(row.status == "done" for row in rows)
+
+            await until(done, 150)
         assert max(seen) == 2
 
     with_temporal(scenario)
@@ -131,10 +128,10 @@ def test_a_tenant_with_endless_work_does_not_keep_its_place(with_temporal: Run, 
             await until(shop.probe.started.is_set)
             await begin(shop, modest)
             hosts.ensure(modest.tenant_id)
-            await until(lambda: modest.status == "running", 10.0)
+            await until(lambda: modest.status == "running")
             assert greedy.status == "running"
             shop.probe.released.set()
-            await until(lambda: modest.status == "done" and greedy.status == "done", 20.0)
+            await until(lambda: modest.status == "done" and greedy.status == "done")
         assert shop.records.completions == 2
 
     with_temporal(scenario)

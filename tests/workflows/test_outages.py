@@ -17,7 +17,7 @@ from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import working
 from tests.plugins.servers import Database, settings_of
 
-pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
+pytestmark = [pytest.mark.temporal, pytest.mark.postgres, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_scans_outlive_a_killed_temporal_and_a_killed_worker(
     server.spawn(tmp_path / "again.log")
     server.wait()
     with working(told, tmp_path / "second.log") as second:
-        wait_until_done(accepted, 180.0)
+        wait_until_done(accepted, 240.0)
         assert second.end() == 0
     for tenant, scan_id in accepted:
         with tenant.unit() as unit:
@@ -106,5 +106,5 @@ def test_a_worker_outlives_a_killed_temporal(
         time.sleep(3.0)
         server.spawn(tmp_path / "again.log")
         server.wait()
-        wait_until_done(accepted, 180.0)
+        wait_until_done(accepted, 240.0)
         assert worker.end() == 0

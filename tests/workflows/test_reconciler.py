@@ -10,6 +10,7 @@ import pytest
 
 from app.tenancy.context import tenant_scope
 from app.workflows.reconciler import INTERRUPTED, Reconciler
+from tests.peers.patience import until
 
 pytestmark = pytest.mark.temporal
 
@@ -93,11 +94,7 @@ def test_the_reconciler_survives_a_database_that_is_away(with_temporal: Run, ten
         assert not ensured
         shop.records.down = False
         async with shop.scanning().worker_of(tenant_id):
-            for _ in range(200):
-                if row.status == "done":
-                    break
-                await asyncio.sleep(0.05)
+            await until(lambda: row.status == "done")
         task.cancel()
-        assert row.status == "done"
 
     with_temporal(scenario)

@@ -15,22 +15,16 @@ from app.local.temporal import TemporalServer
 from app.scanners.probes import Artefact, Fault
 from app.tenancy.context import tenant_scope
 from app.workflows.client import connect_to
+from tests.peers.patience import until
 
 pytestmark = pytest.mark.temporal
 
 Run = Callable[[Callable[[Any], Any]], None]
 
 
-async def until(fact: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not come about"
-        await asyncio.sleep(0.02)
-
-
 async def ends_cancelled(handle: Any) -> None:
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(handle.result(), 20)
+        await asyncio.wait_for(handle.result(), 90)
     assert (await handle.describe()).status is WorkflowExecutionStatus.CANCELED
 
 
@@ -226,7 +220,7 @@ def test_a_result_that_cannot_be_recorded_fails_the_scan(
         shop.records.complete = broken
         async with shop.scanning().worker_of(tenant_id):
             with tenant_scope(tenant_id):
-                await asyncio.wait_for((await shop.begin(row)).result(), 30)
+                await asyncio.wait_for((await shop.begin(row)).result(), 90)
         assert (row.status, row.reason) == ("failed", "The result could not be recorded.")
         assert "needle" not in caplog.text
 

@@ -10,7 +10,7 @@ import pytest
 from app.tenancy.context import tenant_scope
 from app.workflows.rooms import Room
 from app.workflows.shares import Share, Slots
-from tests.workflows.test_hosts import until
+from tests.peers.patience import until
 
 Run = Callable[[Callable[[Any], Any]], None]
 
@@ -55,12 +55,12 @@ def test_slots_are_given_up_to_the_plan_and_wait_beyond() -> None:
         await asyncio.sleep(0.02)
         assert not second.done()
         slots.release_slot(nothing)
-        await asyncio.wait_for(second, 5)
+        await asyncio.wait_for(second, 60)
         third = asyncio.create_task(slots.reserve_slot(nothing))
         await asyncio.sleep(0.02)
         assert not third.done()
         most[0] = 2
-        await asyncio.wait_for(third, 5)
+        await asyncio.wait_for(third, 60)
         assert slots.try_reserve_slot(nothing) is None
 
     asyncio.run(scenario())
