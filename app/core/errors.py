@@ -71,6 +71,10 @@ class ConfirmationRequired(PermissionDenied):
     code, title = "confirmation-required", "Confirm that it is you"
 
 
+class OwnProofRequired(ConfirmationRequired):
+    """What is asked for wants something of the person's own, and not what a tenant's provider says."""
+
+
 class FeatureMissing(PermissionDenied):
     """The tenant's plan does not include what was asked for; `extra` names the feature and the plans that do."""
 

@@ -8,6 +8,7 @@ from app.core.errors import (
     ConfirmationRequired,
     FactorRequired,
     NotFound,
+    OwnProofRequired,
     PermissionDenied,
     SessionConfined,
     SsoRequired,
@@ -139,10 +140,10 @@ def require_own_proof(visitor: Visitor) -> None:
     """Return if the person has shown something of their own, and not what a tenant's provider says alone.
 
     Whoever looks after a provider must not add a key to a person's account, and by it enter the person's other tenants.
-    Raises ConfirmationRequired.
+    Raises OwnProofRequired.
     """
     if visitor.proof.sso_tenant_id is not None and not OWN_FACTORS & set(visitor.proof.methods):
-        raise ConfirmationRequired("Your company's sign-in does not change your account: show your own password.")
+        raise OwnProofRequired("Your company's sign-in does not change your account: show your own password.")
 
 
 def require_open(tenant: TenantView) -> None:

@@ -6,14 +6,14 @@ addresses in that tenant's proven domains alone, and the session that it opens o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from app.core import crypto
 from app.core.crypto import Undecipherable
 from app.core.errors import NotFound, SignInRefused
-from app.db import factors, sign_ons
+from app.db import factors, sign_ons, step_ups
 from app.db.directory import Visitor
 from app.db.sign_ons import Flow, PendingLink
 from app.db.units import Doorway, Unit
@@ -28,12 +28,23 @@ from app.services.accounts import (
 )
 from app.services.email_domains import domain_of
 from app.services.joinings import Arrived, join, link
-from app.services.openid import Answer, Client, Provider, ProviderFault, Providers, ask_for_code, quoted, redeem
+from app.services.openid import (
+    Answer,
+    Client,
+    Provider,
+    ProviderFault,
+    Providers,
+    ask_for_code,
+    quoted,
+    redeem,
+    signed_in_at,
+)
 from app.tenancy.actors import Actor, ActorKind
 
 FLOW_LASTS = timedelta(minutes=10)
 LINK_LASTS = timedelta(minutes=15)
 SIGN_IN, TRIAL = "sign-in", "trial"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 GONE = "This sign-in was begun in another browser, is older than ten minutes, or came back before. Begin again."
 
 
@@ -54,6 +65,15 @@ class Return:
 
     way: Way
     flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Whom a provider vouches for, and when that person last proved there who they are."""
+
+    issuer: str
+    subject: str
+    proved_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +160,13 @@ def take(
     flow = sign_ons.take_flow(door.session, crypto.token_hash(state), crypto.token_hash(browser), connection_id)
     if flow is None:
         raise SignInRefused(GONE)
-    return Return(_way_back(door, connection_id, base_url, own, trial=flow.purpose == TRIAL), flow)
+    return Return(way_back(door, connection_id, base_url, own, trial=flow.purpose == TRIAL), flow)
 
 
-def _way_back(
+def way_back(
     door: Doorway, connection_id: UUID | None, base_url: str, own: Client | None, *, trial: bool = False
 ) -> Way:
+    """Return the way of a connection, or without one the platform's `own`. Raises NotFound, SignInRefused."""
     if connection_id is not None:
         return way_of(door, connection_id, base_url, trial=trial)
     if own is None:
@@ -214,7 +235,8 @@ def finish(
         hashes = crypto.token_hash(token), crypto.token_hash(browser)
         sign_ons.begin_link(door.session, *hashes, waiting, lasts=LINK_LASTS)
         return Waiting(token)
-    opened = open_for(door, joined, way, back.flow.next, origin, present)
+    vouched = Vouched(way.client.issuer, answer.subject, signed_in_at(answer.claims) or NEVER)
+    opened = open_for(door, joined, way, back.flow.next, origin, present, vouched)
     if (
         farewell is not None
         and way.connection_id is not None
@@ -246,27 +268,36 @@ def confirm_link(
     if not sign_ons.drop_link(door.session, crypto.token_hash(link_token)):
         raise SignInRefused(GONE)
     link(door, pending, origin)
-    way = _way_back(door, pending.connection_id, base_url, own)
-    return open_for(door, pending.user_id, way, pending.next, origin, None)
+    way = way_back(door, pending.connection_id, base_url, own)
+    vouched = Vouched(pending.issuer, pending.subject, door.units.clock.now())  # the password was shown just now
+    return open_for(door, pending.user_id, way, pending.next, origin, None, vouched)
 
 
 def open_for(
-    door: Doorway, user_id: UUID, way: Way, target: str | None, origin: Origin, present: Visitor | None
+    door: Doorway,
+    user_id: UUID,
+    way: Way,
+    target: str | None,
+    origin: Origin,
+    present: Visitor | None,
+    vouched: Vouched,
 ) -> Opened | PendingSignIn:
     """Open a session that this way's provider vouched for.
 
     A tenant's provider answers for its own tenant. The platform's opens all of a person's tenants, so that a second
-    factor of the person's is asked for first.
+    factor of the person's is asked for first. What the person showed of themselves stays as old as it is.
     """
     held = factors.factors_of(door.session, user_id)
     if way.tenant_id is None and held.any:
         return await_factor(door, user_id, held, "sso")
     methods: tuple[str, ...] = ("sso",)
-    strong = False
-    if present is not None and present.user_id == user_id:
+    strong, proved_at = False, vouched.proved_at
+    if present is not None and present.user_id == user_id and set(present.proof.methods) - {"sso"}:
         methods = ("sso", *sorted(set(present.proof.methods) - {"sso"}))
-        strong = present.proof.strong_at is not None
+        strong, proved_at = present.proof.strong_at is not None, present.proof.confirmed_at
     token = open_session_for(door, user_id, origin, methods=methods, strong=strong, sso_tenant_id=way.tenant_id)
+    hashed = crypto.token_hash(token)
+    step_ups.keep_subject(door.session, hashed, way.connection_id, vouched.issuer, vouched.subject, proved_at)
     return Opened(token, user_id, way.slug, target)
 
 

@@ -17,9 +17,9 @@ from app.services.sign_ons import Way
 from app.services.trials import Trial
 from app.serving.forms import Form
 from app.serving.runtimes import runtime
+from app.web.departures import browser, depart, reach
 from app.web.repeats import RepeatForm
 from app.web.routing import View, afresh, give_up, tenant_blueprint, tenant_page
-from app.web.sign_ons import browser, depart, reach
 
 blueprint = tenant_blueprint("connections", __name__)
 

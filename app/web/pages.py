@@ -10,6 +10,7 @@ NOUNS: tuple[str, ...] = (
     "logins",
     "login_factors",
     "step_ups",
+    "provider_step_ups",
     "factors",
     "own_data",
     "passkeys",

@@ -134,6 +134,8 @@ _ACCOUNT_ACTIONS = {
     "password.reset": "A new password was set by a mailed link",
     "recovery.renew": "New recovery codes were made",
     "recovery.use": "A recovery code was used",
+    "session.confirm": "Whose session it is was confirmed at the company's sign-in",
+    "session.confirm-refused": "A confirmation at the company's sign-in was refused",
     "session.end": "A session was ended",
     "session.end-others": "All other sessions were ended",
     "token.reuse": "A spent refresh token was shown: its program was signed out",

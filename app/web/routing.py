@@ -171,8 +171,8 @@ def personal_page(
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]
             g.wants_person = True
             if confirmed:
-                _require_confirmed()
                 entrances.require_own_proof(_visitor())
+                _require_confirmed()
             return view(door, **arguments)
 
         serve.confirmed = confirmed  # type: ignore[attr-defined]

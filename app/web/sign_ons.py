@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from flask_login import current_user
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 
-from app.core import crypto
 from app.core.errors import (
     AppError,
     NotFound,
@@ -18,14 +18,15 @@ from app.core.errors import (
 )
 from app.services import accounts, sign_ons
 from app.services.accounts import PendingSignIn, SignIn
-from app.services.openid import Client, Provider, ProviderFault, leave
+from app.services.openid import ProviderFault, leave
 from app.services.sign_ons import Opened, Return, Waiting, Way
 from app.serving import returns
 from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import sessions, trials
+from app.web import provider_step_ups, sessions, trials
+from app.web.departures import browser, depart, own_client, reach
 from app.web.routing import Doorway, public_page
 
 blueprint = Blueprint("sign_ons", __name__)
@@ -98,9 +99,13 @@ def callback(door: Doorway, connection_id: UUID) -> Response | tuple[str, int]:
 
 
 def _come_back(door: Doorway, connection_id: UUID | None) -> Response | tuple[str, int]:
+    token = sessions.token() if current_user.is_authenticated else None
+    door.commit()  # none stays open while the provider is asked
+    state, base_url = request.args.get("state", ""), runtime().settings.base_url
     try:
+        if token is not None and (asked := provider_step_ups.taken(token, connection_id, state)) is not None:
+            return provider_step_ups.come_back(door, token, asked)
         with runtime().units.identify() as early:
-            state, base_url = request.args.get("state", ""), runtime().settings.base_url
             back = sign_ons.take(early, connection_id, state, browser(), base_url=base_url, own=own_client())
             early.commit()
         if back.flow.purpose == sign_ons.TRIAL:
@@ -184,36 +189,6 @@ def confirm_link(door: Doorway) -> Response | tuple[str, int]:
 @public_page(blueprint, "/sso/signed-out")
 def signed_out(_door: Doorway) -> str:
     return render_template("sign_ons/signed_out.html")
-
-
-def own_client() -> Client | None:
-    """Return who we are at the platform's own provider, if it has one."""
-    given = runtime().settings
-    if given.platform_oidc_issuer is None or given.platform_oidc_client_secret is None:
-        return None
-    secret = given.platform_oidc_client_secret.get_secret_value()
-    back = given.base_url + url_for("sign_ons.platform_callback")
-    return Client(given.platform_oidc_issuer, given.platform_oidc_client_id or "", secret, back)
-
-
-def reach(issuer: str, *, anew: bool = False) -> Provider:
-    """Return a provider's metadata, asked for where it is not known. Raises ProviderFault."""
-    with runtime().providers.turn(issuer):
-        return runtime().providers.provider(issuer, anew=anew)
-
-
-def browser() -> str:
-    """Return the random value that this browser's signed cookie carries, made when it is first asked for."""
-    if "browser" not in session:
-        session["browser"] = crypto.new_token()
-    return str(session["browser"])
-
-
-def depart(url: str, name: str) -> Response:
-    """Lead to another site by a page of ours: a redirect after a form is what our own policy (form-action) refuses."""
-    response = make_response(render_template("sign_ons/departure.html", url=url, name=name))
-    response.headers["Refresh"] = f"0; url={url}"
-    return response
 
 
 @blueprint.app_errorhandler(SsoRequired)

@@ -4,7 +4,15 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import HiddenField, PasswordField, StringField
 
-from app.core.errors import AppError, ConfirmationRequired, Conflict, FactorRequired, Invalid, TooManyRequests
+from app.core.errors import (
+    AppError,
+    ConfirmationRequired,
+    Conflict,
+    FactorRequired,
+    Invalid,
+    OwnProofRequired,
+    TooManyRequests,
+)
 from app.db.factors import Factors
 from app.db.people import Account
 from app.services import factors, passkeys, profiles, step_ups
@@ -14,7 +22,7 @@ from app.serving.errors import problem, wants_json
 from app.serving.forms import Form
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
-from app.web import sessions
+from app.web import provider_step_ups, sessions
 from app.web.ceremonies import PasskeyForm, answer, ceremony, shown, site
 from app.web.routing import Doorway, personal_page
 
@@ -22,11 +30,15 @@ blueprint = Blueprint("step_ups", __name__)
 
 
 class ConfirmForm(Form):
-    """The password, or a code where the person has a second factor; `next` is the page that was asked for."""
+    """The password, or a code where the person has a second factor; `next` is the page that was asked for.
+
+    `own`: a provider's word would not do there.
+    """
 
     password = PasswordField("Password")
     code = StringField("Code")
     next = HiddenField()
+    own = HiddenField()
 
 
 @blueprint.app_errorhandler(ConfirmationRequired)
@@ -36,6 +48,8 @@ def _prove(error: AppError) -> Response:
     if wants_json():
         return problem(error)
     wanted = "factor" if isinstance(error, FactorRequired) else None
+    if isinstance(error, OwnProofRequired):
+        wanted = "own"
     return redirect(url_for("step_ups.show", next=returns.present(), wanted=wanted), 303)
 
 
@@ -47,7 +61,7 @@ def show(door: Doorway) -> str:
     back = returns.within(request.args.get("next")) or url_for("profiles.show")
     if request.args.get("wanted") == "factor" and not held.any:
         return render_template("step_ups/factor.html", next=back)
-    return _page(account, held, ConfirmForm(next=back))
+    return _page(door, account, held, ConfirmForm(next=back, own="1" if request.args.get("wanted") == "own" else ""))
 
 
 @personal_page(blueprint, "/account/confirmation", methods=("POST",))
@@ -66,7 +80,7 @@ def confirm(door: Doorway) -> Response | tuple[str, int]:
         door.commit()
         form.blame(error)
         status = error.status
-    return _page(account, held, form), status
+    return _page(door, account, held, form), status
 
 
 @personal_page(blueprint, "/account/confirmation/challenge", methods=("POST",))
@@ -100,6 +114,9 @@ def _proved(door: Doorway, token: str, account: Account, held: Factors, form: Co
     return step_ups.by_password(door, token, account, form.password.data or "", origin=origin())
 
 
-def _page(account: Account, held: Factors, form: ConfirmForm) -> str:
+def _page(door: Doorway, account: Account, held: Factors, form: ConfirmForm) -> str:
     passkey = PasskeyForm(formdata=None, next=form.next.data)
-    return render_template("step_ups/show.html", account=account, factors=held, form=form, passkey=passkey)
+    found = provider_step_ups.way(door, sessions.token())
+    provider = None if found is None or form.own.data else provider_step_ups.name_of(found)
+    given = {"account": account, "factors": held, "form": form, "passkey": passkey}
+    return render_template("step_ups/show.html", **given, provider=provider, vouched=found is not None)

@@ -41,6 +41,7 @@ UNRECORDED = {
     "logins.create": "signs in: on record as session.enter in the tenant that is entered",
     "logins.end": "signs out: ends the own session, whose beginning is on record",
     "passkeys.challenge": "asks for a challenge, which is gone in minutes",
+    "provider_step_ups.begin": "leads to a provider",
     "resets.create": "asks for a mail, alike for everybody",
     "scim.bulk": "says that the service does not do that",
     "scim.me": "says that the service does not do that",

@@ -52,6 +52,7 @@ APART = {
     "passkeys.challenge": "/account/passkeys/challenge",
     "passkeys.removal": "/account/passkeys/<passkey_id>/removal",
     "passkeys.remove": "/account/passkeys/<passkey_id>/removal/",
+    "provider_step_ups.begin": "/account/confirmation/provider",
     "step_ups.challenge": "/account/confirmation/challenge",
     "step_ups.confirm_by_passkey": "/account/confirmation/passkey",
     "step_ups.show": "/account/confirmation",
@@ -90,9 +91,9 @@ def _deletion(form: FlaskForm, *held: Belonging) -> dict[str, Any]:
     return {"account": s.ACCOUNT, "form": form, "tenants": tenants, "held": list(held)}
 
 
-def _asked(factors: Factors, form: FlaskForm) -> dict[str, Any]:
+def _asked(factors: Factors, form: FlaskForm, **more: Any) -> dict[str, Any]:
     asked = {"account": s.ACCOUNT, "email": s.PERSON.email, "factors": factors, "form": form}
-    return {**asked, "passkey": CodeForm(formdata=None)}
+    return {**asked, "passkey": CodeForm(formdata=None), "provider": None, "vouched": False, **more}
 
 
 def _codes() -> dict[str, Any]:
@@ -104,6 +105,15 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "login-factor-wrong": ("login_factors/new.html", lambda: _asked(HELD, invalid(CodeForm, next="/account"))),
     "step-up": ("step_ups/show.html", lambda: _asked(BARE, ConfirmForm(formdata=None))),
     "step-up-code": ("step_ups/show.html", lambda: _asked(HELD, invalid(CodeForm, next="/account"))),
+    "step-up-provider": (
+        "step_ups/show.html",
+        lambda: _asked(BARE, ConfirmForm(formdata=None), provider="Northwind Traders", vouched=True),
+    ),
+    "step-up-own": ("step_ups/show.html", lambda: _asked(BARE, ConfirmForm(formdata=None), vouched=True)),
+    "step-up-refused": (
+        "step_ups/refused.html",
+        lambda: {"reason": "You signed in there as somebody else than the person who is signed in here.", "next": ""},
+    ),
     "step-up-factor": ("step_ups/factor.html", lambda: {"next": "/t/northwind/"}),
     "totp": (
         "factors/totp.html",

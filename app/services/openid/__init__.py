@@ -6,9 +6,11 @@ through the one outbound client.
 
 from app.services.openid.clients import Answer, Client, ask_for_code, leave, redeem
 from app.services.openid.faults import ProviderFault, quoted
+from app.services.openid.id_tokens import LEEWAY_SECONDS, signed_in_at
 from app.services.openid.providers import Provider, Providers, check_issuer
 
 __all__ = [
+    "LEEWAY_SECONDS",
     "Answer",
     "Client",
     "Provider",
@@ -19,4 +21,5 @@ __all__ = [
     "leave",
     "quoted",
     "redeem",
+    "signed_in_at",
 ]

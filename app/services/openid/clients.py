@@ -38,9 +38,23 @@ class Answer:
     id_token: str
 
 
-def ask_for_code(client: Client, provider: Provider, *, state: str, nonce: str, verifier: str, hint: str | None) -> str:
-    """Return the address at the provider at which a person signs in; `hint` is their address."""
+def ask_for_code(
+    client: Client,
+    provider: Provider,
+    *,
+    state: str,
+    nonce: str,
+    verifier: str,
+    hint: str | None,
+    anew: bool = False,
+) -> str:
+    """Return the address at the provider at which a person signs in; `hint` is their address.
+
+    Asked `anew`, it lets nobody through by a session that it has of them, and says when they signed in.
+    """
     more = {"login_hint": hint} if hint else {}
+    if anew:
+        more |= {"prompt": "login", "max_age": "0"}
     url, _state = _speaking(client, provider, None).create_authorization_url(
         provider.authorization_endpoint, state=state, code_verifier=verifier, nonce=nonce, **more
     )

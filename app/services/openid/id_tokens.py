@@ -1,7 +1,7 @@
 """ID tokens believed or refused (OpenID Connect Core 1.0, section 3.1.3.7)."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from authlib.oidc.core import CodeIDToken
@@ -53,6 +53,17 @@ def believe(
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT:
         raise ProviderFault("The ID token names no subject.")
     return dict(claims)
+
+
+def signed_in_at(claims: Mapping[str, Any]) -> datetime | None:
+    """Return when the person last proved to the provider who they are (`auth_time`); None where it does not say."""
+    said = claims.get("auth_time")
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(said, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _opened(id_token: str, providers: Providers, provider: Provider) -> jwt.Token:
