@@ -68,6 +68,7 @@ PUBLIC = {
             "passkeys.new",
             "passkeys.removal",
             "passkeys.remove",
+            "provider_step_ups.begin",
             "step_ups.challenge",
             "step_ups.confirm",
             "step_ups.confirm_by_passkey",
