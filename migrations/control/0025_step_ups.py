@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "control_0022"
-down_revision = "control_0021"
+revision = "control_0025"
+down_revision = "control_0024"
 
 DIRECTORY = Path(__file__).with_suffix(".sql")
 
