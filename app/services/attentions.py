@@ -19,7 +19,7 @@ from app.models.connections import Connection, EmailDomain
 from app.models.findings import Finding
 from app.models.scans import Scan
 from app.models.tenants import Tenant
-from app.services import key_hygiene, policies, trials
+from app.services import email_domains, key_hygiene, policies, trials
 from app.services.access import may, require
 from app.services.assets import never_scanned
 from app.services.key_hygiene import Trait
@@ -227,7 +227,7 @@ def _of_sign_in(unit: Unit) -> list[Matter]:
     unproven = unit.session.scalars(
         select(EmailDomain).where(EmailDomain.verified_at.is_(None)).order_by(EmailDomain.created_at)
     ).all()
-    if unproven:
+    if unproven and email_domains.are_offered(unit):
         first = tuple(Example(row.id, row.domain) for row in unproven[:EXAMPLES])
         found.append(Matter(Kind.DOMAINS, len(unproven), first))
     connection = unit.session.scalars(select(Connection)).one_or_none()

@@ -18,6 +18,7 @@ from app.outbox.requests import request_effect
 from app.scanners.ownership import Attempt, proved
 from app.services import audit
 from app.services.access import require
+from app.services.plans import Feature, has_feature, require_feature
 
 CHECK_INTERVAL = timedelta(seconds=8)
 MOST_DOMAINS = 50
@@ -59,9 +60,20 @@ def find_domain(unit: Unit, domain_id: UUID) -> EmailDomain:
     return found
 
 
+def are_offered(unit: Unit) -> bool:
+    """Tell whether the plan has what proven domains are for: single sign-on, or provisioning."""
+    return has_feature(unit, Feature.SSO) or has_feature(unit, Feature.SCIM)
+
+
+def _require_use(unit: Unit) -> None:
+    if not are_offered(unit):
+        require_feature(unit, Feature.SSO)
+
+
 def add_domain(unit: Unit, text: str) -> EmailDomain:
-    """Add a domain that is yet to be proven. Needs tenant:sign-in:write. Raises Invalid, Conflict."""
+    """Add a domain that is yet to be proven. Needs tenant:sign-in:write. Raises Invalid, Conflict, FeatureMissing."""
     require(unit, Permission.SIGN_IN_WRITE)
+    _require_use(unit)
     try:
         name = parse_domain(text)
     except ValueError as error:
@@ -79,8 +91,12 @@ def add_domain(unit: Unit, text: str) -> EmailDomain:
 
 
 def request_check(unit: Unit, domain_id: UUID) -> EmailDomain:
-    """Have the worker look for the record, unless it looked a moment ago. Needs tenant:sign-in:write."""
+    """Have the worker look for the record, unless it looked a moment ago. Needs tenant:sign-in:write.
+
+    Raises NotFound, FeatureMissing.
+    """
     require(unit, Permission.SIGN_IN_WRITE)
+    _require_use(unit)
     found = get_domain(unit, domain_id)
     if found.requested_at is None or unit.now() - found.requested_at >= CHECK_INTERVAL:
         found.requested_at = unit.now()

@@ -102,7 +102,8 @@ def _confirm(unit: Unit, domain_id: UUID, form: NameForm) -> str:
 def _shown(unit: Unit, form: DomainForm | None = None) -> dict[str, Any]:
     rows = [_row(found) for found in email_domains.list_domains(unit)]
     given = form or DomainForm(formdata=None)
-    return {"domains": rows, "form": given, "checking": any(row.checking for row in rows)}
+    offered = email_domains.are_offered(unit)
+    return {"domains": rows, "form": given, "checking": any(row.checking for row in rows), "offered": offered}
 
 
 def _row(found: EmailDomain) -> SimpleNamespace:

@@ -23,6 +23,7 @@ from app.tenancy.context import tenant_scope
 from app.workflows.records import UnitRecords
 from tests.peers.bearers import Bearer
 from tests.peers.entrances import LEADS_ELSEWHERE, LEADS_IN, entrances, stays_open, was_refused
+from tests.peers.federations import include
 from tests.peers.members import invitation_link, make_member
 from tests.peers.programs import FAULT
 from tests.peers.routes import PUBLIC, path_of
@@ -180,6 +181,7 @@ def test_nobody_looks_for_its_proofs(tenant: Made, worker_units: Units, monkeypa
     with tenant.unit() as unit:
         asset_id = assets.add_web_asset(unit, name="Shop", address="https://shop.example.com/").id
         unit.commit()
+    include(tenant)
     with tenant.unit(Home.ACCOUNT) as unit:
         domain_id = email_domains.add_domain(unit, f"{tenant.slug}.example").id
         unit.commit()

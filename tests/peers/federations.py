@@ -30,7 +30,8 @@ def include(made: Made, plan: str = "enterprise") -> None:
 
 
 def prove(made: Made, worker_units: Units, domain: str) -> UUID:
-    """Add a domain to the tenant, and let the worker find its record."""
+    """Add a domain to the tenant, whose plan has them, and let the worker find its record."""
+    include(made)
     with made.unit(Home.ACCOUNT) as unit:
         added = email_domains.add_domain(unit, domain).id
         unit.commit()

@@ -44,10 +44,12 @@ def side_of(app: Flask, address: str, made: Made, worker_units: Units) -> Side:
     account_id = make_account(made)
     program = Program(app.test_client(), address, made, own_id, secret)
     with made.unit(Home.ACCOUNT) as unit:
-        domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
         request_id = plan_requests.request_plan(unit, "enterprise").id
         unit.commit()
     directory, provisioned = directory_of(made, app.test_client(), address)
+    with made.unit(Home.ACCOUNT) as unit:
+        domain_id = email_domains.add_domain(unit, f"{made.slug}.example").id
+        unit.commit()
     own = {"account_id": account_id, "domain_id": domain_id, "request_id": request_id}
     ids = {**stock(made, worker_units).ids, **provisioned, **own}
     return Side(made, person, program, directory, ids)

@@ -17,6 +17,7 @@ from app.scanners.probes import Fault
 from app.services import assets, attentions, findings, quota_summaries, quotas, scans
 from app.services.attentions import Kind, Matter
 from app.services.plans import Quota
+from tests.peers.federations import include
 from tests.peers.programs import issue
 from tests.peers.tenants import Made, make_tenant
 
@@ -109,6 +110,7 @@ def test_each_role_is_told_of_what_it_may_act_on(made: Made, clock: SetClock) ->
         proof.proven_at, proof.expires_at = clock.now() - 80 * DAY, clock.now() + 10 * DAY
         unit.commit()
     issue(made, "tenant:scans:read", lifetime=90 * DAY)
+    include(made)
     with made.unit(Home.ACCOUNT) as unit:
         unit.session.add(EmailDomain(domain="a.example", token="t", created_at=clock.now()))
         unit.session.add(TenantPolicy(mfa_required=True))

@@ -149,7 +149,7 @@ def _empty() -> dict[str, Any]:
 
 
 def _domains(rows: list[Row], **more: Any) -> dict[str, Any]:
-    return {"domains": rows, "form": DomainForm(formdata=None), "checking": False, **more}
+    return {"domains": rows, "form": DomainForm(formdata=None), "checking": False, "offered": True, **more}
 
 
 def _sign_in(found: Row | None, **more: Any) -> dict[str, Any]:
@@ -222,6 +222,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     ),
     "domains": ("email_domains/index.html", lambda: _domains(DOMAINS)),
     "domains-empty": ("email_domains/index.html", lambda: _domains([], form=invalid(DomainForm))),
+    "domains-not-in-plan": ("email_domains/index.html", lambda: _domains(DOMAINS, offered=False)),
     "domains-checking": (
         "email_domains/index.html",
         lambda: _domains([domain(3, "fjord.example", "unproven", checking=True)], checking=True),

@@ -11,7 +11,7 @@ import pytest
 from app.core.errors import FeatureMissing
 from app.db.units import Home, Units
 from app.models.tenants import Tenant
-from app.services import connections, lifecycles, provisioned_people, role_maps
+from app.services import connections, email_domains, lifecycles, provisioned_people, role_maps
 from app.services.provisioned_people import Described, Email
 from app.tenancy.actors import Actor, ActorKind
 from app.tenancy.context import tenant_scope
@@ -115,6 +115,9 @@ def test_whom_scim_has_switched_off_stays_out(company: Company) -> None:
 def test_a_smaller_plan_locks_nobody_out(company: Company, worker_units: Units) -> None:
     """Without single sign-on in the plan its people come in all the same; it can be given up, not changed."""
     company.arrive()
+    with company.made.unit(Home.ACCOUNT) as unit:
+        unproven = email_domains.add_domain(unit, federations.domain()).id
+        unit.commit()
     with tenant_scope(company.made.id), worker_units.open(Home.ACCOUNT, STAFF) as unit:
         lifecycles.change_plan(unit, "free", "agreed by telephone")
         unit.commit()
@@ -126,6 +129,11 @@ def test_a_smaller_plan_locks_nobody_out(company: Company, worker_units: Units) 
             role_maps.save_roles(unit, claim="", pairs=[], default="admin")
         with pytest.raises(FeatureMissing):
             connections.require_sso(unit, on=True)
+        with pytest.raises(FeatureMissing):
+            email_domains.add_domain(unit, federations.domain())
+        with pytest.raises(FeatureMissing):
+            email_domains.request_check(unit, unproven)
+        email_domains.remove_domain(unit, unproven)
         connections.switch_off(unit)
 
 

@@ -100,6 +100,9 @@ def test_it_is_part_of_the_larger_plans(newcomer: Callable[[], Person], tenant: 
     page = owner.get(owner.at("/sign-in"))
     assert "Not part of your plan" in page.text and "Set up single sign-on" not in page.text
     assert owner.post(owner.at(f"{AT}/start")).status_code == 403
+    assert "comes with the plans Enterprise and Custom" in owner.get(owner.at("/sign-in/domains")).text
+    refused = owner.post(owner.at("/sign-in/domains"), {"domain": federations.domain()})
+    assert refused.status_code == 403 and "It comes with Enterprise and Custom." in refused.text
 
 
 def test_a_wrong_issuer_is_told_with_the_right_one(admin: Person, provider: OpenIdPeer) -> None:
