@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from types import SimpleNamespace as Row
 from typing import Any
 
+from app.services.usage import CallsKept
 from app.services.usage_series import SPLITS, Measure, Part, Period, Report, Span, Split
 from app.web.charts import Bar, Chart, Series
 from tests.web import samples as s
@@ -60,7 +61,8 @@ def _calls(rows: list[Any], keys: list[Any], **filters: str) -> dict[str, Any]:
     names = ("day", "period", "key_id", "workspace_id", "path", "by", "quota")
     more = {"periods": PERIODS, "workspaces": [], "by_name": filters.get("by"), "keys": keys, "rows": rows}
     shown = {"filters": {name: filters.get(name) for name in names}, "filtered": bool(filters), "newest": None}
-    return {**more, **shown, "count": len(rows), "older": "?after=x" if rows else None}
+    kept = CallsKept(30, date(2026, 8, 22), filters.get("period") == "90_days")
+    return {**more, **shown, "kept": kept, "count": len(rows), "older": "?after=x" if rows else None}
 
 
 PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
