@@ -16,7 +16,18 @@ from app.db.opening import open_units, refuse_privileged
 from app.db.units import Units
 from app.graph.gateway import Graph, open_graph
 from app.outbox.wakers import Waker
-from app.platform import commands, erasures, logins, overrides, records, requests, retries, routing, tenants
+from app.platform import (
+    cancellations,
+    commands,
+    erasures,
+    logins,
+    overrides,
+    records,
+    requests,
+    retries,
+    routing,
+    tenants,
+)
 from app.services.openid import Providers
 from app.serving.call_counts import CallCounts
 from app.serving.errors import register_errors
@@ -76,7 +87,7 @@ def create_platform_app(configuration: Settings | None = None) -> Flask:
     register_kit(app)
     CSRFProtect(app)
     routing.register_staff(app)
-    for noun in (logins, tenants, overrides, requests, retries, erasures, records):
+    for noun in (logins, tenants, overrides, requests, retries, cancellations, erasures, records):
         app.register_blueprint(noun.blueprint)
     app.cli.add_command(commands.sentinel)
     _refuse_privileged_logins(app, units)

@@ -38,7 +38,7 @@ class ScanQuery(Paging):
 
 
 class ScanView(Told):
-    """A scan; finding_count is set when it is done, failure says why it failed."""
+    """A scan; finding_count is set when it is done, failure says why it failed or why staff cancelled it."""
 
     id: UUID
     workspace_id: UUID

@@ -163,7 +163,7 @@ class StuckEffect:
 
 @dataclass(frozen=True, slots=True)
 class StuckScan:
-    """A scan that has stood still for longer than it may."""
+    """A scan that has stood still for longer than it may; `ordered` while an order to cancel it is on its way."""
 
     tenant_id: UUID
     slug: str | None
@@ -171,6 +171,7 @@ class StuckScan:
     workflow_id: str
     status: str
     since: datetime
+    ordered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,10 +326,12 @@ def stuck_effects(
     return [StuckEffect(**row._mapping) for row in rows]
 
 
-def stuck_scans(session: Session, *, unbegun: timedelta, unended: timedelta, most: int = 50) -> list[StuckScan]:
+def stuck_scans(
+    session: Session, *, unbegun: timedelta, unended: timedelta, scan_id: UUID | None = None, most: int = 50
+) -> list[StuckScan]:
     """Return the scans that were admitted `unbegun` ago and have not begun, or have run for longer than `unended`."""
     rows = session.execute(
-        text("SELECT * FROM auth.staff_stuck_scans(:unbegun, :unended, :most)"),
-        {"unbegun": unbegun, "unended": unended, "most": most},
+        text("SELECT * FROM auth.staff_stuck_scans(:unbegun, :unended, :id, :most)"),
+        {"unbegun": unbegun, "unended": unended, "id": scan_id, "most": most},
     )
     return [StuckScan(**row._mapping) for row in rows]

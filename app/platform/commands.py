@@ -11,6 +11,7 @@ for _command in (
     tenant_commands.requests,
     health_commands.health,
     health_commands.effects,
+    health_commands.scans,
     health_commands.log,
     staff_commands.staff,
 ):

@@ -19,7 +19,7 @@ from app.serving.probes import DOWN, probe_servers
 
 PAGE = 1000
 EFFECTS = ("tenant_id", "id", "kind", "since", "attempts", "problem", "ordered")
-SCANS = ("tenant_id", "workflow_id", "status", "since")
+SCANS = ("tenant_id", "scan_id", "workflow_id", "status", "since", "ordered")
 EVENTS = ("at", "staff_label", "action", "slug", "reason", "waiting", "last_error")
 
 
@@ -73,6 +73,30 @@ def retry(tenant_id: UUID, effect_id: UUID, who: str, reason: str, as_json: bool
         effect = checkups.stuck_effect(opened.session, tenant_id, effect_id)
     detail = {"effect_id": str(effect.id), "home": effect.home, "kind": effect.kind}
     give(who, Wish(tenant_id, "effect.retry", reason, detail), as_json=as_json, wait=wait)
+
+
+@click.group()
+def scans() -> None:
+    """Scans that stand still."""
+
+
+@scans.command("list")
+@json_too
+def list_scans(as_json: bool) -> None:
+    """List the scans that stand still, the oldest first."""
+    with door() as opened:
+        rows = checkups.stuck_scans(opened.session)
+    show(rows, SCANS, as_json=as_json)
+
+
+@scans.command()
+@ordering
+@click.argument("scan_id", type=click.UUID)
+def cancel(tenant_id: UUID, scan_id: UUID, who: str, reason: str, as_json: bool, wait: bool) -> None:
+    """Cancel SCAN_ID of TENANT_ID, which stands still; the tenant reads the reason."""
+    with door() as opened:
+        checkups.stuck_scan(opened.session, tenant_id, scan_id)
+    give(who, Wish(tenant_id, "scan.cancel", reason, {"scan_id": str(scan_id)}), as_json=as_json, wait=wait)
 
 
 @click.command()

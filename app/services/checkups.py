@@ -49,7 +49,7 @@ def check_up(session: Session) -> Checkup:
         backlog=backlog,
         lag=0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()),
         effects=stuck_effects(session),
-        scans=oversight.stuck_scans(session, unbegun=UNBEGUN, unended=UNENDED, most=MOST),
+        scans=stuck_scans(session),
     )
 
 
@@ -64,3 +64,16 @@ def stuck_effect(session: Session, tenant_id: UUID, effect_id: UUID) -> StuckEff
         if found.tenant_id == tenant_id:
             return found
     raise NotFound("This is not stuck any more.")
+
+
+def stuck_scans(session: Session) -> list[StuckScan]:
+    """Return the scans that stand still, the oldest first."""
+    return oversight.stuck_scans(session, unbegun=UNBEGUN, unended=UNENDED, most=MOST)
+
+
+def stuck_scan(session: Session, tenant_id: UUID, scan_id: UUID) -> StuckScan:
+    """Return a scan that stands still. Raises NotFound where it does not, or is over."""
+    for found in oversight.stuck_scans(session, unbegun=UNBEGUN, unended=UNENDED, scan_id=scan_id):
+        if found.tenant_id == tenant_id:
+            return found
+    raise NotFound("This scan does not stand still: it is over, or goes on.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text, update
 
-from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, Unavailable
+from app.core.errors import Conflict, FeatureMissing, Invalid, NotFound, PermissionDenied, Unavailable
 from app.core.ids import new_id
 from app.core.permissions import Permission
 from app.core.settings import settings
@@ -22,6 +22,7 @@ from app.services.access import require
 from app.services.assets import asset_url, document_text, find_asset
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota, entitlements
+from app.tenancy.actors import ActorKind
 
 UNPLANNED = "Unplanned scans"
 OVER = frozenset({"done", "failed", "cancelled"})
@@ -172,14 +173,32 @@ def cancel_scan(unit: Unit, scan_id: UUID) -> Scan:
     return scan
 
 
-def _cancel(unit: Unit, scan: Scan) -> None:
-    was = scan.status
-    if _move(unit, scan.id, ("queued", "running"), "cancelled"):
-        audit.record(unit, "scan.cancel", "scan", scan.id, before={"status": was}, after={"status": "cancelled"})
+def cancel_for_staff(unit: Unit, scan_id: UUID, reason: str) -> None:
+    """Cancel a tenant's scan that hangs, as the tenant could; the scan's page tells it why. Staff only.
+
+    Its row ends with this commit, whatever Temporal knows of its workflow. Raises PermissionDenied for a tenant's own
+    people and keys, NotFound, Conflict where it is over.
+    """
+    if unit.actor.kind is not ActorKind.STAFF:
+        raise PermissionDenied("Only the staff of the platform do this.")
+    scan = unit.session.get(Scan, (unit.tenant_id, scan_id))
+    if scan is None:
+        raise NotFound()
+    if not _cancel(unit, scan, reason):
         unit.session.refresh(scan)
-        if scan.admitted_at is not None:  # one that still waited has no workflow and held no place
-            request_effect(unit, "scan.cancel", {"scan_id": str(scan.id), "workflow_id": scan.workflow_id})
-            request_effect(unit, "scan.dispatch", {})
+        raise Conflict(f"The scan is {scan.status} already.")
+
+
+def _cancel(unit: Unit, scan: Scan, reason: str | None = None) -> bool:
+    was, told = scan.status, {"status": "cancelled"} | ({} if reason is None else {"reason": reason})
+    if not _move(unit, scan.id, ("queued", "running"), "cancelled", failure=reason):
+        return False
+    audit.record(unit, "scan.cancel", "scan", scan.id, before={"status": was}, after=told)
+    unit.session.refresh(scan)
+    if scan.admitted_at is not None:  # one that still waited has no workflow and held no place
+        request_effect(unit, "scan.cancel", {"scan_id": str(scan.id), "workflow_id": scan.workflow_id})
+        request_effect(unit, "scan.dispatch", {})
+    return True
 
 
 def retry_scan(unit: Unit, scan_id: UUID) -> Scan:

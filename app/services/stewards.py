@@ -23,6 +23,7 @@ from app.services import (
     plan_overrides,
     plan_requests,
     reminders,
+    scans,
 )
 from app.services.censuses import count_tenant
 from app.services.loops import Loop
@@ -180,6 +181,9 @@ def act(unit: Unit, order: Order) -> None:
         case "effect.retry":
             home = Home(str(order.detail["home"]))
             effect_retries.retry_effect(unit.at_home(home), UUID(str(order.detail["effect_id"])), order.reason)
+        case "scan.cancel":
+            scan_id = UUID(str(order.detail["scan_id"]))
+            scans.cancel_for_staff(unit.at_home(Home.CONTENT), scan_id, order.reason)
         case _:
             raise AppError(f"Nothing is known of the order {order.action}.")
 

@@ -20,6 +20,7 @@ from app.services.stewards import Steward
 from tests.peers.axe import faults_on
 from tests.peers.browsers import Window, chromium, window
 from tests.peers.staff import StaffMember, invited
+from tests.peers.standstills import stuck_scan_of
 from tests.peers.tenants import Made
 from tests.platform.test_commands import NAMED, ask_for_a_plan, run, stuck_effect_of
 from tests.platform.test_tenants import agree_on_texts, use_texts
@@ -98,7 +99,14 @@ def paths_of(member: StaffMember, made: Made, worker_units: Units) -> list[str]:
     found = [
         re.search(rf"{own}/{part}", page) for part in ("overrides/[0-9a-f-]{36}/end", "requests/[0-9a-f-]{36}/approval")
     ]
-    acts = ("", "/plan", "/deletion", "/overrides/new", f"/effects/{stuck_effect_of(made)}/retry")
+    acts = (
+        "",
+        "/plan",
+        "/deletion",
+        "/overrides/new",
+        f"/effects/{stuck_effect_of(made)}/retry",
+        f"/scans/{stuck_scan_of(made)}/cancellation",
+    )
     every = ["/tenants", "/tenants?search=nothing-like-it", "/requests", "/erasures", "/log", "/state"]
     every += [own + act for act in acts]
     return [*every, *(each.group() for each in found if each is not None), "/login"]
@@ -126,7 +134,7 @@ def test_every_page_of_staff_passes_axe(
 ) -> None:
     """Each page fits its window, has targets that a finger meets, and passes axe-core, in one theme or the other."""
     paths = paths_of(member, tenant, worker_units)
-    assert len(paths) == 14
+    assert len(paths) == 15
     assert look_at(browser, address, platform_units, LIGHT, paths[::2]) == []
     assert look_at(browser, address, platform_units, DARK, paths[1::2]) == []
 

@@ -17,12 +17,14 @@ from app.db import staff as directory
 from app.db.oversight import NIL, EventSearch
 from app.db.units import Home, Units
 from app.models.accounts import AccountAuditEvent, AccountEffect
+from app.models.trails import AuditEvent
 from app.platform.acts import ACTS
 from app.services import lifecycles, plan_requests, staff
 from app.services.checkups import TRIES
 from app.services.staff import NotStaff
 from app.services.stewards import Steward
 from tests.peers.staff import OPS, hire
+from tests.peers.standstills import stuck_scan_of
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
 
@@ -45,6 +47,7 @@ CASES: dict[tuple[str, str | None], Case] = {
     ("overrides.end", None): ("tenants end-override", lambda made: [override_of(made)], "plan.override-end"),
     ("requests.decide", "refusal"): ("requests decide", given("decline"), "plan.decline"),
     ("requests.decide", "approval"): ("requests decide", given("approve", "--answer", "Welcome."), "plan.approve"),
+    ("cancellations.create", None): ("scans cancel", lambda made: [str(stuck_scan_of(made))], "scan.cancel"),
     ("retries.create", None): ("effects retry", lambda made: [stuck_effect_of(made)], "effect.retry"),
     ("tenants.act", "deletion"): ("tenants delete", lambda made: ["--slug", made.slug], "tenant.delete"),
     ("tenants.act", "restoration"): ("tenants restore", given(), "tenant.restore"),
@@ -122,8 +125,9 @@ def test_each_action_has_its_command_and_each_command_its_rows(
         assert event.id == order_id
         assert (event.staff_label, event.reason, event.last_error) == (NAMED[1], NAMED[3], None), action
         assert event.done_at is not None
-        with tenant.unit(Home.ACCOUNT) as unit:
-            row = unit.session.scalars(select(AccountAuditEvent).where(AccountAuditEvent.action == action)).one()
+        kind_of_row = AuditEvent if action == "scan.cancel" else AccountAuditEvent
+        with tenant.unit(kind_of_row.home) as unit:
+            row = unit.session.scalars(select(kind_of_row).where(kind_of_row.action == action)).one()
             assert (row.actor_kind, row.actor_label) == ("staff", f"Sentinel staff: {NAMED[1]}"), action
             assert NAMED[3] in str(row.after), action
     _clear(tenant)
@@ -166,7 +170,14 @@ def test_commands_that_tell(tenant: Made, platform_units: Units) -> None:
     told = run("health", "--json")
     assert told.exit_code == 1  # Temporal is nowhere in these tests
     assert {"name": "temporal", "state": "down"}.items() <= json.loads(told.stdout)["servers"][0].items()
-    assert effect_id in run("health").stdout
+    scan_id = str(stuck_scan_of(tenant))
+    assert effect_id in run("health").stdout and scan_id in run("health").stdout
+    listed = json.loads(run("scans", "list", "--json").stdout)
+    assert [(row["tenant_id"], row["ordered"]) for row in listed if row["scan_id"] == scan_id] == [
+        (str(tenant.id), False)
+    ]
+    nowhere = run("scans", "cancel", str(NIL), scan_id, *NAMED, "--json")
+    assert (nowhere.exit_code, json.loads(nowhere.stdout)["code"]) == (1, "not-found")
     with tenant.unit(Home.ACCOUNT) as unit:
         unit.session.get_one(AccountEffect, (tenant.id, UUID(effect_id))).done_at = unit.now()
         unit.commit()

@@ -16,6 +16,7 @@ from app.core import crypto
 from app.db.units import Units
 from app.services.stewards import Steward
 from tests.peers.staff import StaffMember, enrolled, hire
+from tests.peers.standstills import stuck_scan_of
 from tests.peers.tenants import Made
 from tests.platform.test_commands import CASES, NAMED, ask_for_a_plan, stuck_effect_of
 from tests.plugins.servers import Database
@@ -32,6 +33,7 @@ READING = {
     "export verify": "reads a file",
     "health": "tells",
     "requests list": "lists",
+    "scans list": "lists",
     "staff list": "lists",
     "tenants certificate": "shows",
     "tenants erasures": "lists",
@@ -117,9 +119,17 @@ def retry(member: StaffMember, made: Made, _steward: Steward) -> list[int]:
     return [member.post(where, {"reason": REASON}).status_code]
 
 
+def cancel(member: StaffMember, made: Made, _steward: Steward) -> list[int]:
+    """Have a scan cancelled that stands still."""
+    where = f"/tenants/{made.id}/scans/{stuck_scan_of(made)}/cancellation"
+    member.get(where)
+    return [member.post(where, {"reason": REASON}).status_code]
+
+
 # Each with the number of rows that it leaves at least.
 CHANGES: dict[str, tuple[Callable[[StaffMember, Made, Steward], list[int]], int]] = {
     "logins.create": (lambda member, _made, _steward: [member.try_to_sign_in().status_code], 1),
+    "cancellations.create": (cancel, 1),
     "overrides.create": (agree, 2),
     "overrides.end": (end_agreement, 1),
     "requests.decide": (decide, 4),

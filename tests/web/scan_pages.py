@@ -108,6 +108,7 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "scan-running": ("scans/show.html", lambda: _scan(s.SCANS[0])),
     "scan-done": ("scans/show.html", lambda: _scan(s.SCANS[2], findings=s.FINDINGS)),
     "scan-failed": ("scans/show.html", lambda: _scan(s.SCANS[4])),
+    "scan-cancelled": ("scans/show.html", lambda: _scan(s.scan(6, "cancelled", failure="It hung since noon."))),
     "findings": ("findings/index.html", lambda: listed(s.FINDINGS, assets=[(s.uid(20), "shop.northwind.example")])),
     "findings-empty": ("findings/index.html", lambda: listed([], assets=[])),
     "finding": (
