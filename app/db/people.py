@@ -73,10 +73,18 @@ class DueMail:
     attempt: int
 
 
-def request_mail(session: Session, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
+def request_mail(
+    session: Session,
+    kind: str,
+    recipient: str,
+    *,
+    user_id: UUID | None,
+    client: str | None,
+    mail_id: UUID | None = None,
+) -> bool:
     """Ask for a mail after the commit; False where the recipient or the client has had as many as they may."""
     call = text("SELECT auth.request_mail(:id, :kind, :to, :user, :client)")
-    values = {"id": new_id(), "kind": kind, "to": recipient, "user": user_id, "client": client}
+    values = {"id": mail_id or new_id(), "kind": kind, "to": recipient, "user": user_id, "client": client}
     return bool(session.execute(call, values).scalar_one())
 
 

@@ -145,6 +145,20 @@ def pending_link(session: Session, link_hash: bytes, browser_hash: bytes) -> Pen
     return None if row is None else PendingLink(**row._mapping)
 
 
+def mail_link(session: Session, link_hash: bytes, browser_hash: bytes, mail_hash: bytes, *, lasts: timedelta) -> bool:
+    """Let the token of a mail confirm this link, and no earlier one; False where the link is gone."""
+    call = text("SELECT auth.mail_sso_link(:hash, :browser, :mail, :lasts)")
+    values = {"hash": link_hash, "browser": browser_hash, "mail": mail_hash, "lasts": lasts}
+    return bool(session.execute(call, values).scalar_one())
+
+
+def take_mailed_link(session: Session, link_hash: bytes, browser_hash: bytes, mail_hash: bytes) -> bool:
+    """Use up a mail's token for the link that it was mailed for; False where it is none in force, or another's."""
+    call = text("SELECT auth.take_mailed_link(:hash, :browser, :mail)")
+    values = {"hash": link_hash, "browser": browser_hash, "mail": mail_hash}
+    return bool(session.execute(call, values).scalar_one())
+
+
 def drop_link(session: Session, link_hash: bytes) -> bool:
     """Take away a link that waited; False where another request did."""
     return bool(session.execute(text("SELECT auth.drop_sso_link(:hash)"), {"hash": link_hash}).scalar_one())

@@ -13,7 +13,7 @@ from app.db import directory, sign_ons
 from app.db.sign_ons import Known, PendingLink
 from app.db.units import Doorway, Unit
 from app.models.accounts import Membership
-from app.services import account_trails, connections, memberships
+from app.services import account_trails, connections, mails, memberships
 from app.services.accounts import Origin
 from app.services.email_domains import domain_of, is_proven
 from app.services.provisioned_people import find_person
@@ -53,6 +53,7 @@ def join(
     user_id = named.user_id if named is not None else _register(door, arrived, origin)
     if named is not None and known is None:
         _link(door, arrived, user_id, origin)
+        mails.request(door, "sso-linked", named.email, user_id=user_id, client=None)
     enrol(door, tenant_id, user_id, (named.email, named.name) if named else (arrived.email, arrived.name), role, origin)
     return user_id
 
@@ -104,11 +105,15 @@ def _add(unit: Unit, user_id: UUID, who: tuple[str, str], role: Role) -> None:
 
 
 def link(door: Doorway, pending: PendingLink, origin: Origin) -> None:
-    """Link the subject to the account whose password was just shown, and enrol its person. Raises SignInRefused."""
-    _link(door, pending, pending.user_id, origin)
+    """Enrol the account's person, who has just shown that it is theirs, and link the subject to it.
+
+    It is on record in each tenant of theirs, and told by mail. Raises SignInRefused.
+    """
     if pending.tenant_id is not None:
         role = Role(pending.role) if pending.role else None
         enrol(door, pending.tenant_id, pending.user_id, (pending.email, pending.name), role, origin)
+    _link(door, pending, pending.user_id, origin)
+    mails.request(door, "sso-linked", pending.email, user_id=pending.user_id, client=None)
 
 
 def _role(unit: Unit, connection_id: UUID | None, arrived: Arrived) -> Role | None:

@@ -52,6 +52,8 @@ KINDS: dict[str, Kind] = {
     "notice": Kind("About your tenant"),
     "account-deleted": Kind("Your account was deleted"),
     "factors-changed": Kind("Your second factors were used or changed"),
+    "sso-link": Kind("Confirm your company's sign-in", "sso-link", timedelta(minutes=15), "15 minutes"),
+    "sso-linked": Kind("A company's sign-in opens your account"),
     "invitation": Kind("You are invited to {tenant}", "invitation", timedelta(days=7), "seven days"),
     "ownership-offer": Kind("You are offered the ownership of {tenant}"),
 }
@@ -63,11 +65,22 @@ SHARES = {
 }
 
 
-def request(door: Doorway, kind: str, recipient: str, *, user_id: UUID | None, client: str | None) -> bool:
-    """Ask for a mail after the commit. False where recipient or client had as many as they may (nothing is sent)."""
+def request(
+    door: Doorway,
+    kind: str,
+    recipient: str,
+    *,
+    user_id: UUID | None,
+    client: str | None,
+    mail_id: UUID | None = None,
+) -> bool:
+    """Ask for a mail after the commit. False where recipient or client had as many as they may (nothing is sent).
+
+    `mail_id` where the token of its link has to be known beforehand.
+    """
     if kind not in KINDS or any(ord(character) < 32 for character in recipient):
         raise ValueError("no such mail")
-    return people.request_mail(door.session, kind, recipient, user_id=user_id, client=client)
+    return people.request_mail(door.session, kind, recipient, user_id=user_id, client=client, mail_id=mail_id)
 
 
 def request_of_tenant(unit: Unit, kind: str, recipient: str) -> UUID:

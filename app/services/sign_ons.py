@@ -22,12 +22,11 @@ from app.services.accounts import (
     Origin,
     PendingSignIn,
     await_factor,
-    check_credentials,
     normal_email,
     open_session_for,
 )
 from app.services.email_domains import domain_of
-from app.services.joinings import Arrived, join, link
+from app.services.joinings import Arrived, join
 from app.services.openid import (
     Answer,
     Client,
@@ -88,7 +87,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An account has the address, but nothing shows that it is this person's: its password is asked for once."""
+    """An account has the address, but nothing shows that it is this person's: a proof is asked for once."""
 
     link_token: str
 
@@ -245,32 +244,6 @@ def finish(
     ):
         _keep(door, opened.token, way.connection_id, way.tenant_id, farewell)
     return opened
-
-
-def waiting_link(door: Doorway, link_token: str, browser: str) -> PendingLink:
-    """Return the link that waits for a password, to the browser that it began in. Raises SignInRefused."""
-    found = sign_ons.pending_link(door.session, crypto.token_hash(link_token), crypto.token_hash(browser))
-    if found is None:
-        raise SignInRefused(GONE)
-    return found
-
-
-def confirm_link(
-    door: Doorway, link_token: str, password: str, *, browser: str, base_url: str, own: Client | None, origin: Origin
-) -> Opened | PendingSignIn:
-    """Link the subject to the account by its password, and open the session, or begin what still has to be shown.
-
-    Raises SignInRefused; Unauthenticated and TooManyRequests for a wrong password, after which the caller commits the
-    doorway, so that failures are counted.
-    """
-    pending = waiting_link(door, link_token, browser)
-    check_credentials(door, pending.email, password, origin=origin)
-    if not sign_ons.drop_link(door.session, crypto.token_hash(link_token)):
-        raise SignInRefused(GONE)
-    link(door, pending, origin)
-    way = way_back(door, pending.connection_id, base_url, own)
-    vouched = Vouched(pending.issuer, pending.subject, door.units.clock.now())  # the password was shown just now
-    return open_for(door, pending.user_id, way, pending.next, origin, None, vouched)
 
 
 def open_for(

@@ -17,6 +17,7 @@ NOUNS: tuple[str, ...] = (
     "login_passkeys",
     "policies",
     "sign_ons",
+    "mailed_links",
     "resets",
     "confirmations",
     "verifications",

@@ -9,6 +9,7 @@ from wtforms import HiddenField, PasswordField, StringField
 
 from app.core.errors import (
     AppError,
+    Invalid,
     NotFound,
     SessionConfined,
     SignInRefused,
@@ -16,7 +17,7 @@ from app.core.errors import (
     TooManyRequests,
     Unauthenticated,
 )
-from app.services import accounts, sign_ons
+from app.services import accounts, sign_on_links, sign_ons
 from app.services.accounts import PendingSignIn, SignIn
 from app.services.openid import ProviderFault, leave
 from app.services.sign_ons import Opened, Return, Waiting, Way
@@ -40,9 +41,10 @@ class AddressForm(Form):
 
 
 class LinkForm(Form):
-    """The password of the account that has the address."""
+    """The password of the account that has the address, and a code where it has a second factor."""
 
     password = PasswordField("Password")
+    code = StringField("Code")
 
 
 @public_page(blueprint, "/sso")
@@ -133,10 +135,11 @@ def _arrive(door: Doorway, back: Return) -> Response:
     if isinstance(found, Waiting):
         session["link"] = found.link_token
         return redirect(url_for("sign_ons.link"), 303)
-    return _begin(door, found, back.flow.next)
+    return begin_session(door, found, back.flow.next)
 
 
-def _begin(door: Doorway, opened: Opened | PendingSignIn, wanted: str | None) -> Response:
+def begin_session(door: Doorway, opened: Opened | PendingSignIn, wanted: str | None) -> Response:
+    """Let the browser go on with what a provider opened, in place of whatever session it had."""
     old = sessions.end()
     if old:
         accounts.sign_out(door, old)
@@ -152,7 +155,7 @@ def _begin(door: Doorway, opened: Opened | PendingSignIn, wanted: str | None) ->
 def link(door: Doorway) -> str | tuple[str, int]:
     """Ask for the password of the account that has the address."""
     try:
-        pending = sign_ons.waiting_link(door, session.get("link", ""), browser())
+        pending = sign_on_links.waiting_link(door, session.get("link", ""), browser())
     except SignInRefused as error:
         return render_template("sign_ons/refused.html", reason=str(error)), 403
     return render_template("sign_ons/link.html", form=LinkForm(), pending=pending)
@@ -164,26 +167,28 @@ def confirm_link(door: Doorway) -> Response | tuple[str, int]:
     form = LinkForm()
     try:
         token = session.get("link", "")
-        pending = sign_ons.waiting_link(door, token, browser())
+        pending = sign_on_links.waiting_link(door, token, browser())
         if not form.validate():
             return render_template("sign_ons/link.html", form=form, pending=pending), 422
         base_url = runtime().settings.base_url
-        opened = sign_ons.confirm_link(
+        opened = sign_on_links.by_password(
             door,
             token,
             form.password.data or "",
+            form.code.data or "",
             browser=browser(),
             base_url=base_url,
             own=own_client(),
+            master_key=runtime().master_key,
             origin=origin(),
         )
-    except (Unauthenticated, TooManyRequests) as error:
+    except (Unauthenticated, Invalid, TooManyRequests) as error:
         door.commit()
         form.blame(error)
         return render_template("sign_ons/link.html", form=form, pending=pending), 422
     except SignInRefused as error:
         return render_template("sign_ons/refused.html", reason=str(error)), 403
-    return _begin(door, opened, pending.next)
+    return begin_session(door, opened, pending.next)
 
 
 @public_page(blueprint, "/sso/signed-out")

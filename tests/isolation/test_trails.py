@@ -38,6 +38,7 @@ UNRECORDED = {
     "login_passkeys.create": "signs in: on record as session.enter in the tenant that is entered",
     "login_passkeys.factor_challenge": "asks for a challenge, which is gone in minutes",
     "login_passkeys.finish": "signs in: on record as session.enter in the tenant that is entered",
+    "mailed_links.create": "asks for a mail",
     "logins.create": "signs in: on record as session.enter in the tenant that is entered",
     "logins.end": "signs out: ends the own session, whose beginning is on record",
     "passkeys.challenge": "asks for a challenge, which is gone in minutes",

@@ -10,10 +10,11 @@ from app.db.units import Home
 from app.models.accounts import ExtraPermission
 from app.services import email_domains, extras, plan_requests, trials
 from app.services.trials import Trial
-from tests.peers.federations import come_in, find_record
+from tests.peers.federations import come_in, find_record, mailed_link
 from tests.peers.members import make_person, user_of
 from tests.peers.programs import make_workspace
 from tests.peers.stages import SOMEBODY_NEW, Stage, mark
+from tests.peers.tenants import make_tenant
 
 Drive = Callable[[Stage], TestResponse]
 NEW_PASSWORD = "an orchard behind the old harbour"
@@ -76,6 +77,14 @@ def _link(s: Stage) -> TestResponse:
     answer = s.own("/sso/link", person, password=s.made.password)
     person.get(f"/t/{s.made.slug}/sign-in")
     return answer
+
+
+def _mailed_link(s: Stage) -> TestResponse:
+    made, person = make_tenant(s.made.units, email=f"{mark()}@{s.made.email.partition('@')[2]}"), s.stranger()
+    assert come_in(person, s.peer, f"sub-{made.slug}", made.email).location == "/sso/link"
+    path, s.actor = mailed_link(person, s.worker_units, made.email), made.actor.id
+    person.get(path)
+    return person.post(path)
 
 
 def _allowed(s: Stage) -> TestResponse:
@@ -271,6 +280,7 @@ PAGES: dict[str, Drive] = {
     "connections.switch_on": _tested,
     "connections.require": lambda s: s.page("/sign-in/connection/requirement"),
     "sign_ons.confirm_link": _link,
+    "mailed_links.redeem": _mailed_link,
     "connections.allow": _allowed,
     "connections.switch_off": lambda s: s.page("/sign-in/connection/deactivation"),
     "connections.remove": lambda s: s.page("/sign-in/connection/removal", name=s.made.slug),

@@ -88,10 +88,12 @@ FUNCTIONS = {
             "keep_session_subject",
             "keep_sso_session",
             "link_identity",
+            "mail_sso_link",
             "route_domain",
             "session_subject",
             "sso_link",
             "sso_session",
+            "take_mailed_link",
             "take_sso",
             "take_step_up",
         ),
@@ -219,7 +221,9 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("claim_counts", "note_count", "note_worker"), WORKER),
-    **dict.fromkeys(("keys_expiring", "keys_to_come_in", "overrides_over", "trials_ending"), WORKER),
+    **dict.fromkeys(
+        ("keys_expiring", "keys_to_come_in", "overrides_over", "trials_ending"), WORKER
+    ),
     **dict.fromkeys(
         (
             "begin_erasure",

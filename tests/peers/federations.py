@@ -2,7 +2,9 @@
 
 import re
 import secrets
+import tempfile
 from html import unescape
+from pathlib import Path
 from uuid import UUID
 
 from werkzeug.test import TestResponse
@@ -15,6 +17,7 @@ from app.services import connections, email_domains, role_maps, trials
 from app.services.trials import Trial
 from app.tenancy.actors import system_actor
 from app.tenancy.context import tenant_scope
+from tests.peers.letters import Letters
 from tests.peers.openid import OpenIdPeer
 from tests.peers.tenants import Made
 from tests.peers.visitors import Person
@@ -88,3 +91,11 @@ def depart(person: Person, email: str, **more: object) -> str:
 def come_in(person: Person, peer: OpenIdPeer, subject: str, email: str, **claims: object) -> TestResponse:
     """Sign in through the provider as somebody; return the answer to the way back."""
     return person.get(peer.sign_in(depart(person, email), subject, email, **claims))
+
+
+def mailed_link(person: Person, worker_units: Units, email: str) -> str:
+    """Ask for a mail that links the account of this address; return the path of the link in it."""
+    person.get("/sso/link")
+    assert person.post("/sso/link/mail").location == "/sso/link"
+    with tempfile.TemporaryDirectory(prefix="letters-") as name:
+        return Letters(worker_units, Path(name)).link(email)

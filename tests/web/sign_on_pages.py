@@ -33,6 +33,8 @@ ROUTES = {
     "email_domains.remove": "/sign-in/domains/<domain_id>/removal/",
 }
 APART = {
+    "mailed_links.create": "/sso/link/mail",
+    "mailed_links.redeem": "/sso-link/<token>",
     "sign_ons.new": "/sso",
     "sign_ons.create": "/sso/",
     "sign_ons.begin": "/sso/platform",
@@ -52,6 +54,7 @@ class AddressForm(FlaskForm):
 
 class LinkForm(FlaskForm):
     password = PasswordField("Password", [DataRequired("The address or the password is wrong.")])
+    code = StringField("Code")
 
 
 class ConnectionForm(FlaskForm):
@@ -80,7 +83,10 @@ def domain(number: int, name: str, state: str, **more: Any) -> Row:
         "id": s.uid(700 + number),
         "domain": name,
         "state": state,
-        "verified_at": s.before(days=3) if state == "proven" else None,
+        "verified_at": s.before(days=3) if state in ("proven", "missing") else None,
+        "missing_since": s.before(days=4) if state == "missing" else None,
+        "ends_at": s.before(days=-10) if state == "missing" else None,
+        "lapsed_at": s.before(days=2) if state == "lapsed" else None,
         "checked_at": s.before(minutes=2),
         "checking": False,
         "name": f"_sentinel-challenge.{name}",
@@ -186,6 +192,14 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
             "pending": Row(email=s.PERSON.email, tenant_name="Northwind Traders"),
         },
     ),
+    "sso-mailed-link": (
+        "mailed_links/show.html",
+        lambda: {
+            "form": LinkForm(formdata=None),
+            "pending": Row(email=s.PERSON.email, tenant_name="Northwind Traders"),
+            "token": "x",
+        },
+    ),
     "sso-required": (
         "sign_ons/required.html",
         lambda: _asked("Sign in through your company", "Northwind lets its people in through its own provider alone."),
@@ -221,6 +235,10 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
         lambda: {"connection": connection("on"), "form": NameForm(formdata=None)},
     ),
     "domains": ("email_domains/index.html", lambda: _domains(DOMAINS)),
+    "domains-missing": (
+        "email_domains/index.html",
+        lambda: _domains([domain(4, "fjord.example", "missing"), domain(5, "skerry.example", "lapsed")]),
+    ),
     "domains-empty": ("email_domains/index.html", lambda: _domains([], form=invalid(DomainForm))),
     "domains-not-in-plan": ("email_domains/index.html", lambda: _domains(DOMAINS, offered=False)),
     "domains-checking": (
