@@ -230,6 +230,7 @@ def _write_history(given: Settings, url: str, owner: tuple[Actor, UUID]) -> None
             clock.advance(timedelta(days=1))
             demonstrations.write_day(unit, hosts, seed=day)
         usage_counts.recount(unit, clock.now() - timedelta(days=DAYS), clock.now() + timedelta(days=1))
+        demonstrations.count_month(unit)
         usage_books.open_book(unit.at_home(Home.ACCOUNT).session)
         unit.commit()
     units.engines.dispose()

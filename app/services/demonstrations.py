@@ -6,6 +6,7 @@ Only `make run` on a Postgres of its own uses this. Every older row is marked `s
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -14,10 +15,13 @@ from app.core.ids import new_id
 from app.db.units import Unit
 from app.models.assets import Asset
 from app.models.scans import Scan
+from app.models.usage import ApiCall
 from app.scanners.probes import Fault
-from app.services import assets, calls, findings, scans
+from app.services import assets, calls, findings, quotas, scans
 from app.services.calls import Call
 from app.services.findings import record_faults
+from app.services.plans import Quota
+from app.services.usage_counts import CHECKED
 
 LETTERS = (
     (
@@ -83,6 +87,20 @@ def write_day(unit: Unit, hosts: Sequence[UUID], *, seed: int) -> None:
     for _ in range(chance.choice((0, 1, 1, 2, 3))):
         _simulated_scan(unit, chance.choice(list(hosts)), chance)
     calls.write_calls(unit, [_simulated_call(unit, chance) for _ in range(chance.randint(3, 30))])
+
+
+def count_month(unit: Unit) -> None:
+    """Take what this month's simulated rows used from its quotas, so that the numbers open the rows that they count."""
+    this_month = datetime.combine(quotas.used_of(unit, Quota.TEXTS)[1], time(), UTC)
+    checked = unit.session.scalar(
+        select(func.count()).select_from(ApiCall).where(ApiCall.at >= this_month, ApiCall.verdict.in_(CHECKED))
+    )
+    if checked:
+        quotas.consume(unit, Quota.TEXTS, checked)
+    done = select(Scan.id).where(Scan.simulated.is_(True), Scan.status == "done", Scan.created_at >= this_month)
+    for scan_id in unit.session.scalars(done.order_by(Scan.created_at)).all():
+        quotas.reserve(unit, Quota.SCANS, scan_id)
+        quotas.settle(unit, scan_id)
 
 
 def _simulated_call(unit: Unit, chance: random.Random) -> Call:
