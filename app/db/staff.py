@@ -232,6 +232,12 @@ def overrides_over(session: Session, most: int) -> list[tuple[UUID, UUID]]:
     return [(row.tenant_id, row.id) for row in rows]
 
 
+def domains_to_look_at(session: Session, most: int) -> list[tuple[UUID, UUID]]:
+    """Return tenant and id of proven e-mail domains whose record is to be looked for again. The worker's."""
+    rows = session.execute(text("SELECT * FROM auth.domains_to_look_at(:most)"), {"most": most})
+    return [(row.tenant_id, row.domain_id) for row in rows]
+
+
 def keys_to_come_in(session: Session, most: int) -> list[UUID]:
     """Return tenants with a key beyond the plan and a place that an expired key has left. The worker's."""
     return list(session.scalars(text("SELECT auth.keys_to_come_in(:most)"), {"most": most}))

@@ -37,7 +37,11 @@ class Connection(Identified, Table):
 
 
 class EmailDomain(Identified, Table):
-    """A domain of the tenant's addresses, and what the last look for its DNS record saw."""
+    """A domain of the tenant's addresses, and what the last look for its DNS record saw.
+
+    A proven one's record is looked for again at `look_at`; `missing_since` is the first of the looks that found it
+    gone, `warned_at` when people were told, `lapsed_at` when it was proven no longer.
+    """
 
     __tablename__ = "email_domains"
     __table_args__ = {"schema": "account"}
@@ -49,4 +53,8 @@ class EmailDomain(Identified, Table):
     requested_at: Mapped[datetime | None]
     checked_at: Mapped[datetime | None]
     verified_at: Mapped[datetime | None]
+    look_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+    warned_at: Mapped[datetime | None]
+    lapsed_at: Mapped[datetime | None]
     attempts: Mapped[list[Any]] = mapped_column(default=list)

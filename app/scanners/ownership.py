@@ -4,6 +4,7 @@ The token belongs to one host and port. A DNS record names no port, so it proves
 """
 
 import hmac
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +26,8 @@ from app.core.outbound import (
 
 WELL_KNOWN_PATH = "/.well-known/sentinel-challenge.txt"
 _MOST_FILE_BYTES = 4096
+_NO_RECORD, _ANOTHER = "no such record", "holds another value"
+_DEFINITE = frozenset({_NO_RECORD, _ANOTHER})
 _MOST_RESOLVERS = 8
 
 
@@ -99,6 +102,11 @@ def proved(attempts: list[Attempt]) -> bool:
     return any(attempt.matched for attempt in attempts)
 
 
+def absent(attempts: Sequence[Attempt]) -> bool:
+    """Return whether every resolver that was asked answered that there is no such record, or another."""
+    return bool(attempts) and all(not each.matched and each.status in _DEFINITE for each in attempts)
+
+
 def _file_of(location: Location) -> Location:
     return replace(location, target=WELL_KNOWN_PATH)
 
@@ -112,9 +120,9 @@ def _ask(host: str, token: str, server: str, policy: Policy) -> tuple[bool, str]
     try:
         records = ask_txt(challenge_name(host), server, policy)
     except Unreachable as failure:
-        return False, {Kind.NO_NAME: "no such record", Kind.TIMEOUT: "timed out"}.get(failure.kind, "refused or failed")
+        return False, {Kind.NO_NAME: _NO_RECORD, Kind.TIMEOUT: "timed out"}.get(failure.kind, "refused or failed")
     matches = [_same(record, token) for record in records]
-    return (True, "found") if any(matches) else (False, "holds another value")
+    return (True, "found") if any(matches) else (False, _ANOTHER)
 
 
 def _look(asked: str, token: str, policy: Policy) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from app.db.units import Unit
 from app.models.connections import EmailDomain
 from app.outbox.requests import request_effect
 from app.scanners.ownership import Attempt, proved
-from app.services import audit
+from app.services import audit, domain_looks
 from app.services.access import require
 from app.services.plans import Feature, has_feature, require_feature
 
@@ -93,11 +93,12 @@ def add_domain(unit: Unit, text: str) -> EmailDomain:
 def request_check(unit: Unit, domain_id: UUID) -> EmailDomain:
     """Have the worker look for the record, unless it looked a moment ago. Needs tenant:sign-in:write.
 
-    Raises NotFound, FeatureMissing.
+    What was proven before is looked for on any plan. Raises NotFound, FeatureMissing.
     """
     require(unit, Permission.SIGN_IN_WRITE)
-    _require_use(unit)
     found = get_domain(unit, domain_id)
+    if found.verified_at is None and found.lapsed_at is None:
+        _require_use(unit)
     if found.requested_at is None or unit.now() - found.requested_at >= CHECK_INTERVAL:
         found.requested_at = unit.now()
         request_effect(unit, "domain.check", {"domain_id": str(domain_id)})
@@ -107,18 +108,24 @@ def request_check(unit: Unit, domain_id: UUID) -> EmailDomain:
 def note_attempts(unit: Unit, domain_id: UUID, attempts: Sequence[Attempt]) -> EmailDomain:
     """Keep what the look for the record saw; one match proves the domain, unless another tenant proved it before.
 
+    What it means for a domain that is proven already, domain_looks says.
+
     For the worker: asks for no permission.
     """
     found = find_domain(unit, domain_id)
     now = unit.now()
     found.checked_at = now
     found.attempts = [{"asked": seen.asked, "matched": seen.matched, "status": seen.status} for seen in attempts]
-    if not proved(list(attempts)) or found.verified_at is not None:
+    if found.verified_at is not None:
+        domain_looks.judge(unit, found, attempts)
+        return found
+    if not proved(list(attempts)):
         return found
     unit.session.flush()
     try:
         with unit.session.begin_nested():
-            found.verified_at = now
+            found.verified_at, found.lapsed_at = now, None
+            found.look_at = domain_looks.next_look(found, now)
             unit.session.flush()
     except IntegrityError:
         unit.session.refresh(found)

@@ -15,6 +15,7 @@ from app.db import staff
 from app.db.staff import Order
 from app.db.units import Home, Unit, Units
 from app.services import (
+    domain_looks,
     effect_retries,
     erasures,
     excess,
@@ -90,6 +91,15 @@ class Steward(Loop):
         """Tell of API keys that expire, in this thread; return in how many tenants."""
         return self._each(staff.keys_expiring, key_reminders.remind)
 
+    def look_at_domains(self) -> int:
+        """Have the records of proven e-mail domains looked for again, in this thread; return of how many."""
+
+        def look(due: tuple[UUID, UUID]) -> bool:
+            tenant_id, domain_id = due
+            return self._for(tenant_id, functools.partial(domain_looks.look_again, domain_id=domain_id))
+
+        return self._all(staff.domains_to_look_at, look)
+
     def look_about(self) -> None:
         """Do what is due by the clock."""
         self.end_trials()
@@ -97,6 +107,7 @@ class Steward(Loop):
         self.end_overrides()
         self.let_keys_in()
         self.remind_of_keys()
+        self.look_at_domains()
 
     def _each(self, question: Callable[[Session, int], list[UUID]], do: Callable[[Unit], bool]) -> int:
         return self._all(question, lambda tenant_id: self._for(tenant_id, do))

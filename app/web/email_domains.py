@@ -1,5 +1,6 @@
 """E-mail domains: added, proven by a DNS record, taken off."""
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.connections import EmailDomain
 from app.scanners.ownership import challenge_name, challenge_value
-from app.services import email_domains
+from app.services import domain_looks, email_domains
 from app.serving.forms import Form
 from app.serving.live import live
 from app.web.repeats import RepeatForm
@@ -106,13 +107,28 @@ def _shown(unit: Unit, form: DomainForm | None = None) -> dict[str, Any]:
     return {"domains": rows, "form": given, "checking": any(row.checking for row in rows), "offered": offered}
 
 
+def _state(found: EmailDomain) -> str:
+    if found.verified_at is None:
+        return "unproven" if found.lapsed_at is None else "lapsed"
+    return "proven" if found.missing_since is None else "missing"
+
+
+def _ends_at(missing_since: datetime, warned_at: datetime | None) -> datetime:
+    """Return when a domain is proven no longer at the earliest, if its record stays away."""
+    end = missing_since + domain_looks.LAPSE_AFTER
+    return end if warned_at is None else max(end, warned_at + domain_looks.LAPSE_AFTER - domain_looks.WARN_AFTER)
+
+
 def _row(found: EmailDomain) -> SimpleNamespace:
     waits = found.requested_at is not None and (found.checked_at is None or found.checked_at < found.requested_at)
     return SimpleNamespace(
         id=found.id,
         domain=found.domain,
-        state="proven" if found.verified_at else "unproven",
+        state=_state(found),
         verified_at=found.verified_at,
+        missing_since=found.missing_since,
+        ends_at=None if found.missing_since is None else _ends_at(found.missing_since, found.warned_at),
+        lapsed_at=found.lapsed_at,
         checked_at=found.checked_at,
         checking=waits,
         name=challenge_name(found.domain),

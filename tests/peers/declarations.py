@@ -221,7 +221,9 @@ FUNCTIONS = {
     ),
     **dict.fromkeys(("claim_orders", "settle_order", "trials_over"), WORKER),
     **dict.fromkeys(("claim_counts", "note_count", "note_worker"), WORKER),
-    **dict.fromkeys(("keys_expiring", "keys_to_come_in", "overrides_over", "trials_ending"), WORKER),
+    **dict.fromkeys(
+        ("domains_to_look_at", "keys_expiring", "keys_to_come_in", "overrides_over", "trials_ending"), WORKER
+    ),
     **dict.fromkeys(
         (
             "begin_erasure",
