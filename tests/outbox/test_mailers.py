@@ -1,6 +1,7 @@
 """Mail goes out over SMTP, at least once and recognisable when it comes twice."""
 
 import smtplib
+import socket
 import ssl
 import stat
 from email.message import EmailMessage
@@ -107,10 +108,10 @@ def test_a_server_that_is_away_is_tried_again(
     worker_units: Units, tenant: Made, tmp_path: Path, postgres_server: Database
 ) -> None:
     """A mail that could not go is due again later, and goes once the server is back."""
-    with SmtpPeer() as peer:
-        url = peer.url
-    away = Letters(worker_units, tmp_path, SmtpTransport(url, seconds=1))
-    away.send()
+    with socket.socket() as nobody:  # holds the port, and does not listen
+        nobody.bind(("127.0.0.1", 0))
+        url = f"smtp://127.0.0.1:{nobody.getsockname()[1]}"
+        Letters(worker_units, tmp_path, SmtpTransport(url)).send()
     assert [(done, why) for _, _, done, why in due(postgres_server, tenant.email)] == [
         (False, "ConnectionRefusedError")
     ]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 from pydantic import ValidationError
-from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from app.core.errors import FeatureMissing, Invalid, PermissionDenied
@@ -94,10 +93,9 @@ def test_an_override_stands_in_place_of_the_plans_figure(tenant: Made, worker_un
         assert plans.entitlements(unit).quotas[Quota.SCANS] is None
         newest = unit.session.get(PlanOverride, (tenant.id, made.id))
         assert newest is not None and newest.ended_at is not None
-        soon = Wanted("quota", "scans", 3, "for a day", unit.now() + timedelta(milliseconds=300))
-        ending = plan_overrides.override(unit, soon)
+        ending = plan_overrides.override(unit, Wanted("quota", "scans", 3, "for a day", unit.now() + timedelta(days=1)))
         assert plans.entitlements(unit).quotas[Quota.SCANS] == 3
-        unit.session.execute(text("SELECT pg_sleep(0.5)"))
+        ending.until = unit.now()
         unit.commit()
     with tenant.unit() as unit:
         assert plans.entitlements(unit).quotas[Quota.SCANS] == 10_000
@@ -114,7 +112,10 @@ def test_what_comes_with_a_key_is_what_its_tenant_has(
     override(tenant, worker_units, "quota", "texts", 7)
     override(tenant, worker_units, "quota", "scans", None)
     override(tenant, worker_units, "feature", "audit_export", 0)
-    override(tenant, worker_units, "rate", "api_requests", 5, until=datetime.now(UTC) + timedelta(milliseconds=1))
+    over = override(tenant, worker_units, "rate", "api_requests", 5, until=datetime.now(UTC) + timedelta(days=1))
+    with tenant_scope(tenant.id), worker_units.open(Home.ACCOUNT, STAFF) as unit:
+        unit.session.get_one(PlanOverride, (tenant.id, over.id)).until = unit.now()
+        unit.commit()
     override(other, worker_units, "quota", "api_keys", 3)
     _key, secret = issue(tenant)
     with units.identify() as door:

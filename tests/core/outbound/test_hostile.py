@@ -48,7 +48,7 @@ def _get(handler: Handler, **limits: float) -> Response:
         try:
             return fetch("GET", f"http://{peer.endpoint}/", _policy(peer, **limits))
         finally:
-            assert time.monotonic() - began < 10
+            assert time.monotonic() - began < 20  # what drips goes on for half a minute
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_headers_that_drip_end_at_the_deadline(handler: Handler) -> None:
 )
 def test_a_body_that_drips_is_cut_at_the_deadline(handler: Handler) -> None:
     """What came until then is kept, with the reason."""
-    got = _get(handler)
+    got = _get(handler, read_seconds=1.5, total_seconds=2.0)
     assert (got.status, got.cut) == (200, "time")
     assert got.body.startswith(b"a")
 
@@ -95,7 +95,7 @@ def test_a_body_that_drips_is_cut_at_the_deadline(handler: Handler) -> None:
 )
 def test_a_body_without_end_is_cut_at_its_limit(handler: Handler) -> None:
     """Exactly `max_bytes` are kept."""
-    got = _get(handler)
+    got = _get(handler, read_seconds=15.0, total_seconds=18.0)
     assert (got.cut, len(got.body)) == ("size", 64 * 1024)
 
 

@@ -111,7 +111,8 @@ def test_a_look_up_that_fails_says_how(script: dict, kind: Kind) -> None:
     """No such name, silence and failure are told apart, within the time for connecting."""
     began = time.monotonic()
     with dns_peer(script) as peer, pytest.raises(Unreachable) as failed:
-        resolve("a.example", Policy(resolvers=(peer.address,), connect_seconds=1))
+        limit = 1 if kind is Kind.TIMEOUT else 6
+        resolve("a.example", Policy(resolvers=(peer.address,), connect_seconds=limit))
     assert failed.value.kind is kind
     assert time.monotonic() - began < 8
 
@@ -119,7 +120,7 @@ def test_a_look_up_that_fails_says_how(script: dict, kind: Kind) -> None:
 def test_one_kind_of_record_is_enough() -> None:
     """A server that fails for AAAA does not hide the A records: the connection is pinned to those."""
     with dns_peer({("a.example", "A"): [[_PUBLIC4]], ("a.example", "AAAA"): [FAILED]}) as peer:
-        assert resolve("a.example", Policy(resolvers=(peer.address,), connect_seconds=2)) == [_PUBLIC4]
+        assert resolve("a.example", Policy(resolvers=(peer.address,), connect_seconds=20)) == [_PUBLIC4]
 
 
 def test_the_systems_own_look_up_is_checked_alike() -> None:
