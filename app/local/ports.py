@@ -2,7 +2,10 @@
 
 import contextlib
 import errno
+import itertools
 import json
+import os
+import secrets
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +15,9 @@ from app.local.children import LocalError, command_of
 from app.local.keys import write_private
 
 WEB = 8000
+# Ports below those that systems give away themselves (from 32768 on): so many turns of so many processes.
+_LEAST, _TURNS, _STRIDE = 20_000, 190, 64
+_turn = itertools.count(secrets.randbelow(_TURNS))
 
 
 def is_free(port: int) -> bool:
@@ -38,11 +44,18 @@ def _bindable(family: socket.AddressFamily, address: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """A port that nobody listens on at this moment, and that is not soon given to somebody else.
+
+    It is none of those that the system gives to whoever names none, and neither twice the same in this process nor one
+    of those that a process started beside it would choose.
+    """
+    for _ in range(_TURNS):
+        port = _LEAST + next(_turn) % _TURNS * _STRIDE + os.getpid() % _STRIDE
+        if is_free(port):
+            return port
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+        return int(probe.getsockname()[1])
 
 
 def _listen(port: int) -> socket.socket | None:
@@ -117,9 +130,18 @@ def _by(port: int) -> str:
                 fields = line.split()
                 if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
                     inodes.add(f"socket:[{fields[9]}]")
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*") if inodes else ():
-        with contextlib.suppress(OSError):
-            if str(descriptor.readlink()) in inodes:
-                pid = int(descriptor.parts[2])
-                return f" by process {pid} ({(command_of(pid) or '?').strip()[:60]})"
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        if inodes & _open_in(process):
+            pid = int(process.name)
+            return f" by process {pid} ({(command_of(pid) or '?').strip()[:60]})"
     return ""
+
+
+def _open_in(process: Path) -> set[str]:
+    """What a process has open, as the system names it; nothing where it is another's, or ends meanwhile."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(descriptor.readlink()))
+    return found

@@ -102,10 +102,10 @@ def live(database: Database, worker: Working, estates: list[Estate], graph: Grap
         for estate in estates:
             accept_scans(estate)
         for estate in estates:
-            until(90, lambda tenant_id=estate.id: ask(database, QUIET, tenant_id) == 0, "not quiet")
+            until(180, lambda tenant_id=estate.id: ask(database, QUIET, tenant_id) == 0, "not quiet")
             assert take_out(estate.made, graph)
-            until(90, lambda tenant_id=estate.id: ask(database, LOOKED_OVER, tenant_id), "not looked over")
-            until(90, lambda tenant_id=estate.id: ask(database, QUIET, tenant_id) == 0, "not quiet after the export")
+            until(180, lambda tenant_id=estate.id: ask(database, LOOKED_OVER, tenant_id), "not looked over")
+            until(180, lambda tenant_id=estate.id: ask(database, QUIET, tenant_id) == 0, "not quiet after the export")
         assert process.end() == 0
 
 
@@ -126,7 +126,7 @@ def besiege(database: Database, worker: Working, tenant_id: UUID, chance: random
     for wanted in STEPS:
         with worker(f"killed-{len(where)}") as process:
             process.wait_for("worker.ready")
-            until(120, lambda step=wanted: reached(database, tenant_id, step), f"never came to {wanted}")
+            until(240, lambda step=wanted: reached(database, tenant_id, step), f"never came to {wanted}")
             time.sleep(chance.uniform(0, 0.2))
             process.kill()
         where.append(str(ask(database, STEP, tenant_id)))
@@ -155,7 +155,7 @@ def certified(member: StaffMember, database: Database, estate: Estate, folder: P
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_nothing_is_left_of_a_tenant_with_everything(
     app: Flask,
     member: StaffMember,
@@ -188,7 +188,7 @@ def test_nothing_is_left_of_a_tenant_with_everything(
     assert len(set(where)) > 3
     with worker("last") as process:
         process.wait_for("worker.ready")
-        until(240, lambda: reached(fresh_database, estate.id, "done"), "no certificate")
+        until(300, lambda: reached(fresh_database, estate.id, "done"), "no certificate")
         assert process.end() == 0
     certified(member, fresh_database, estate, tmp_path)
     assert in_tables(fresh_database, [estate.id]).keys() == STAYS

@@ -18,12 +18,18 @@ from tests.peers.quota_books import quotas_agree
 from tests.peers.staff import STAFF
 from tests.peers.tenants import Made, make_tenant
 from tests.peers.workers import WorkerInProcess, working
-from tests.plugins.servers import Database
+from tests.plugins.servers import Database, settings_of
 
 pytestmark = [pytest.mark.temporal, pytest.mark.postgres]
 # How the scan of each step ends once another worker has gone on.
 ENDS = {"admit": "done", "claim": "done", "complete": "done", "fail": "failed", "stop": "cancelled"}
 OPEN = """SELECT count(*) FROM shared.scans WHERE tenant_id = ANY (%s) AND status IN ('queued', 'running')"""
+
+
+@pytest.fixture
+def variables(fresh_database: Database, secret_variables: dict[str, str]) -> dict[str, str]:
+    """The settings of an installation whose workers have nothing to do but this test's work."""
+    return settings_of(fresh_database, secret_variables)
 
 
 def accept(made: Made, words: str = "hello") -> UUID:
@@ -37,7 +43,7 @@ def kill_at(environment: dict[str, str], log: Path, what: str, made: Made, *step
     """Run the process until it has killed itself."""
     arguments = ("tests.peers.mortals", what, str(made.id), *step)
     process = WorkerInProcess(environment, log, *arguments)
-    assert process.process.wait(60) == -9, log.read_text()[-3000:]
+    assert process.process.wait(120) == -9, log.read_text()[-3000:]
 
 
 def stand(made: Made) -> tuple[list[str], int]:
@@ -53,7 +59,7 @@ def test_a_process_killed_at_a_step_leaks_and_loses_nothing(
     variables: dict[str, str],
     temporal_address: str,
     worker_units: Units,
-    postgres_server: Database,
+    fresh_database: Database,
     tmp_path: Path,
 ) -> None:
     """Each step of a scan, killed before or after its commit: scan and reservation have moved both, or neither."""
@@ -69,24 +75,24 @@ def test_a_process_killed_at_a_step_leaks_and_loses_nothing(
                     lifecycles.suspend_tenant(unit, "not paid")
                     unit.commit()
             kill_at(of_worker, log, "work", made, step, moment)
-            quotas_agree(postgres_server.superuser, made.id)
+            quotas_agree(fresh_database.superuser, made.id)
             everyone.append(made)
             ends[made.id] = ([ENDS[step]], int(ENDS[step] == "done"))
         for step in ("reserve", "cancel"):
             made = make_tenant(units)
             scan = (str(accept(made)),) if step == "cancel" else ()
             kill_at(dict(variables), log, "ask", made, step, moment, *scan)
-            quotas_agree(postgres_server.superuser, made.id)
+            quotas_agree(fresh_database.superuser, made.id)
             everyone.append(made)
             left = {("reserve", BEFORE): [], ("cancel", AFTER): ["cancelled"]}.get((step, moment), ["done"])
             ends[made.id] = (left, left.count("done"))
     with working(of_worker, tmp_path / "next.log"):
-        until_over(postgres_server, list(ends))
+        until_over(fresh_database, list(ends))
     assert {made.id: stand(made) for made in everyone} == ends
-    quotas_agree(postgres_server.superuser, *(made.id for made in everyone))
+    quotas_agree(fresh_database.superuser, *(made.id for made in everyone))
 
 
-def until_over(server: Database, tenants: list[UUID], seconds: float = 120.0) -> None:
+def until_over(server: Database, tenants: list[UUID], seconds: float = 240.0) -> None:
     """Wait until no scan of theirs is open."""
     deadline = time.monotonic() + seconds
     with psycopg.connect(server.superuser, autocommit=True) as connection:

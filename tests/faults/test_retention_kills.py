@@ -128,13 +128,13 @@ def test_nothing_leaves_a_log_but_on_record(
     counts = []
     for step in ("mark", "remove"):
         for moment in (BEFORE, AFTER):
-            assert archive.begin(step, moment).process.wait(60) == -9
+            assert archive.begin(step, moment).process.wait(120) == -9
             counts.append((examine(), on_record(fresh_database, tenant)))
     assert counts == [(0, 0), (0, SEALS), (0, SEALS), (5, SEALS)]
     for _ in range(3):
         process, gone = archive.begin(), examine()
         if gone < OLD * SEALS:  # the last one may have come to the end
-            until(60, lambda gone=gone: len(whole - events(fresh_database, tenant)) > gone)
+            until(120, lambda gone=gone: len(whole - events(fresh_database, tenant)) > gone)
         time.sleep(chance.uniform(0, 0.2))
         process.kill()
         assert examine() > gone or gone == OLD * SEALS
@@ -143,12 +143,12 @@ def test_nothing_leaves_a_log_but_on_record(
             checkpoints.ask(unit)
             unit.commit()
     for moment in (BEFORE, AFTER):
-        assert archive.begin("checkpoint", moment).process.wait(60) == -9
+        assert archive.begin("checkpoint", moment).process.wait(120) == -9
         assert examine() == OLD * SEALS
     for _ in range(2):
         process = archive.begin()
         process.wait_for("worker.relays")
-        until(60, lambda: len(archive.letters()) == 3)
+        until(120, lambda: len(archive.letters()) == 3)
         time.sleep(2)
         assert process.end() == 0
     assert examine() == OLD * SEALS and {each.email for each in (tenant, second, beside)} == {

@@ -41,7 +41,7 @@ from tests.peers.tenants import Made, lift_limits, make_tenant
 from tests.peers.workers import WorkerInProcess, working
 from tests.plugins.servers import Database, settings_of
 
-pytestmark = [pytest.mark.prove, pytest.mark.temporal, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.prove, pytest.mark.temporal, pytest.mark.timeout(600)]
 PROCESSES = 4
 ROUNDS = 8  # each entrance so often at once, so that every process answers some
 WITHIN = 1.0
@@ -108,7 +108,7 @@ def running(
         serving(variables, Path(name)) as console,
         working(console.settings, Path(name) / "second.log") as second,
     ):
-        second.wait_for("worker.ready", 60)
+        second.wait_for("worker.ready")
         for key, value in console.settings.items():
             monkeypatch.setenv(key, value)
         settings.cache_clear()
@@ -159,7 +159,7 @@ def start_scans(running: Running, made: Made, number: int) -> list[UUID]:
         site = assets.add_web_asset(unit, name=f"Silent {time.time()}", address=f"http://{running.silent}/").id
         ids = [scans.start_scan(unit, site, tool="posture").id for _ in range(number)]
         unit.commit()
-    assert within(30, lambda: [running.states(made)[each] for each in ids].count("running") >= 2), running.states(made)
+    assert within(90, lambda: [running.states(made)[each] for each in ids].count("running") >= 2), running.states(made)
     return ids
 
 
@@ -215,7 +215,7 @@ def test_every_entrance_of_every_process_within_a_second(
         ]
     )
     with prober.asking():
-        assert within(60, lambda: len(prober.inside) >= LEAST_IN)
+        assert within(120, lambda: len(prober.inside) >= LEAST_IN)
         assert not prober.refused and not prober.other, prober.other
         hire(running.superuser)
         given = ["tenants", "suspend", str(made.id), "--as", OPS, "--reason", "Unpaid", "--no-wait"]
@@ -228,12 +228,12 @@ def test_every_entrance_of_every_process_within_a_second(
         print(f"\n{len(prober.inside)} in, {len(prober.refused)} refused; the last one in {late * 1000:+.0f} ms")
     assert late < WITHIN and prober.refused
     assert sweep(running, side, bearer) == []
-    assert within(20, lambda: all_stopped(running, made, temporal_address)), running.states(made)
+    assert within(90, lambda: all_stopped(running, made, temporal_address)), running.states(made)
     assert {running.states(made)[each] for each in ids} == {"cancelled"}
     with made.unit() as unit:  # as a request that had come in just before
         late_scan = scans.start_scan(unit, side.ids["document_id"], tool="text").id
         unit.commit()
-    assert within(10, lambda: running.states(made)[late_scan] == "cancelled")
+    assert within(60, lambda: running.states(made)[late_scan] == "cancelled")
     with made.unit() as unit:
         assert scans.get_scan(unit, late_scan).started_at is None
 
@@ -253,6 +253,6 @@ def test_a_worker_that_was_dead_cancels_when_it_is_back(
     time.sleep(1)
     assert set(running.states(made).values()) & {"running", "queued"}
     with working(running.console.settings, tmp_path / "third.log") as third:
-        third.wait_for("worker.ready", 60)
+        third.wait_for("worker.ready")
         assert within(60, lambda: all_stopped(running, made, temporal_address)), running.states(made)
     assert {running.states(made)[each] for each in ids} == {"cancelled"}

@@ -50,7 +50,7 @@ def ask(url: str, key: str, body: object = None) -> tuple[int, dict[str, object]
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     request = urllib.request.Request(url, data, headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer), answer.headers.get_content_type()
     except HTTPError as error:
         return error.code, json.load(error), error.headers.get_content_type()
@@ -87,7 +87,7 @@ def test_from_sign_up_to_findings_beside_a_neighbour(console: Console, browser: 
     expect(page).to_have_url(re.compile(r"/findings/[0-9a-f-]{36}"))
     finding_url = page.url
     page.goto(f"{console.address}/t/harbour/graph")
-    for _ in range(20):
+    for _ in range(90):
         if page.get_by_text("No Content-Security-Policy").count():
             break
         page.wait_for_timeout(1_000)

@@ -33,7 +33,7 @@ def test_by_keyboard_alone(console: Console, browser: Browser) -> None:
         expect(page).to_have_url(re.compile("/t/keys/$"))
 
         hands.press("Skip to the content")
-        assert page.evaluate("document.activeElement.id") == "content"
+        expect(page.locator("#content")).to_be_focused()
         page.goto(f"{console.address}/t/keys/")
         hands.press("API keys", tag="a")
         arrived(page, "/keys/keys$")
@@ -56,6 +56,7 @@ def test_by_keyboard_alone(console: Console, browser: Browser) -> None:
         hands.press("Revoke", tag="button")
         expect(page.get_by_text("was revoked")).to_be_visible()
 
+        page.wait_for_load_state()  # with its scripts
         page.keyboard.press("?")
         expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
         page.keyboard.press("Escape")

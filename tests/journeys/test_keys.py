@@ -18,7 +18,7 @@ def call(console: Console, secret: str, agent: str = "nightly/2.1") -> int:
     headers = {"X-API-Key": secret, "User-Agent": agent}
     request = urllib.request.Request(f"{console.address}/api/v1/scans", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except HTTPError as error:
         return error.code
@@ -26,7 +26,7 @@ def call(console: Console, secret: str, agent: str = "nightly/2.1") -> int:
 
 def until_shown(page: Page, words: str) -> None:
     """Reload the page until it says so: uses are written a second after they happen."""
-    for _ in range(20):
+    for _ in range(120):
         if page.get_by_text(words).count():
             return
         page.wait_for_timeout(500)

@@ -135,12 +135,12 @@ def prove_domain(page: Page, names: DnsPeer) -> None:
     page.get_by_role("textbox", name="Domain").fill(DOMAIN)
     page.get_by_role("button", name="Add domain").click()
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("no such record")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("no such record")).to_be_visible()
     record = page.locator("#value-1").inner_text()
     names.script[page.locator("#name-1").inner_text(), "TXT"] = [[f'"{record}"']]
     page.wait_for_timeout(8_000)  # the worker looks again after eight seconds at the earliest
     page.get_by_role("button", name="Check now").click()
-    expect(page.get_by_text("Proven", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Proven", exact=True)).to_be_visible()
 
 
 def map_and_try(page: Page) -> None:

@@ -59,3 +59,9 @@ def test_a_program_on_all_addresses_is_seen() -> None:
     port = free_port()
     with socket.create_server(("0.0.0.0", port)):  # noqa: S104
         assert not is_free(port)
+
+
+def test_ports_are_chosen_apart() -> None:
+    """No port is chosen twice in a row of servers that are yet to start, nor one that the system may give away."""
+    chosen = [free_port() for _ in range(50)]
+    assert len(set(chosen)) == 50 and all(20_000 <= port < 32_768 for port in chosen)

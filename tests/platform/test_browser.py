@@ -73,6 +73,7 @@ def test_suspended_and_resumed(
         enrol(seen, address, platform_units)
         seen.page.fill("#filter-search", tenant.slug)
         seen.page.get_by_role("button", name="Apply").click()
+        expect(seen.page.locator("a.row-link")).to_have_count(1)
         seen.page.locator("a.row-link").click()
         for verb, status in (("Suspend", "Suspended"), ("Resume", "Trial")):
             seen.page.get_by_role("link", name=verb, exact=True).click()

@@ -33,7 +33,7 @@ def _ticket(deed: str, seconds: float = 60) -> Ticket:
 def _alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter where it ends while it is looked at
         return False
     return state != "Z"
 
@@ -185,8 +185,11 @@ def _children_of_zygotes() -> set[int]:
 
 
 def _children(pid: int) -> set[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    return {int(child) for child in listed.read_text().split()} if listed.exists() else set()
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return set()
+    return {int(child) for child in listed.split()}
 
 
 def _gone(pid: int) -> None:
