@@ -1,15 +1,30 @@
 """Commits that carry the last statements of their transaction, in one round trip."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.errors import NotNullViolation
 from sqlalchemy import Connection, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-Last = tuple[TextClause, Mapping[str, object]]
+
+class Last(NamedTuple):
+    """A statement that goes with the commit; `refuse` returns what to raise where it would leave a column empty."""
+
+    statement: TextClause
+    values: Mapping[str, object]
+    refuse: Callable[[], Exception] | None = None
+
+
+class Refused(Exception):
+    """The commit was rolled back: `last` would have left a column empty, which is its way to refuse."""
+
+    def __init__(self, last: Last) -> None:
+        super().__init__("a statement of the commit refused it")
+        self.last = last
 
 
 class CarryingConnection(psycopg.Connection[Any]):
@@ -31,20 +46,29 @@ class CarryingConnection(psycopg.Connection[Any]):
         if not last:
             super().commit()
             return
+        sent: list[psycopg.Cursor[Any]] = []
         try:
             with self.pipeline():
-                for statement, values in last:
-                    self.execute(_spelled(statement), values)
+                for each in last:
+                    sent.append(self.cursor())
+                    sent[-1].execute(_spelled(each.statement), each.values)
                 self.execute("COMMIT", prepare=False)
-        except BaseException:
+        except BaseException as error:
             with suppress(psycopg.Error):  # where the connection is gone, Postgres rolls back by itself
                 self.rollback()
+            if isinstance(error, NotNullViolation) and (failed := _unanswered(last, sent)).refuse is not None:
+                raise Refused(failed) from error
             raise
 
     def rollback(self) -> None:
         """Roll back, and forget `last`."""
         self.last = []
         super().rollback()
+
+
+def _unanswered(last: list[Last], sent: list[psycopg.Cursor[Any]]) -> Last:
+    """Return the statement that failed: the first without a result."""
+    return next(each for each, cursor in zip(last, sent, strict=False) if cursor.pgresult is None)
 
 
 @lru_cache(maxsize=100)

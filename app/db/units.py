@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, ORMExecuteState, Session, UOWTransaction, map
 
 from app.core.clock import Clock, SystemClock
 from app.core.crypto import KeyRing
-from app.db.commits import carry
+from app.db.commits import Last, Refused, carry
 from app.db.engines import NOBODY, RELAXED, Engines, Scope
 from app.tenancy.actors import Actor
 from app.tenancy.context import require_tenant, tenant_scope
@@ -77,12 +77,21 @@ class Unit:
         """Commit all that was written, once; afterwards nothing can be queried through this unit."""
         self._work.commit()
 
-    def write_last(self, statement: TextClause, values: Mapping[str, object]) -> None:
+    def write_last(
+        self,
+        statement: TextClause,
+        values: Mapping[str, object],
+        *,
+        refused: Callable[["Unit"], Exception] | None = None,
+    ) -> None:
         """Have the commit send `statement` before it, in its round trip: nothing in this unit sees what it writes.
 
         It is undone with the transaction, not with a savepoint; where it fails, the commit does, and nothing is kept.
+        Where it fails because a column that must have a value would get none, the commit raises what `refused` returns,
+        which may ask in a unit of its own.
         """
-        self.session.info.setdefault("last", []).append((statement, values))
+        refuse = None if refused is None else lambda: self._work.explain(self.home, refused)
+        self.session.info.setdefault("last", []).append(Last(statement, values, refuse))
 
     def at_home(self, home: Home) -> "Unit":
         """Return the unit of the same work for `home`."""
@@ -147,10 +156,21 @@ class _Work:
         for session in dict.fromkeys(self.sessions.values()):
             if last := session.info.pop("last", None):
                 carry(session.connection(), last)
-            session.commit()
+            try:
+                session.commit()
+            except Refused as error:
+                session.rollback()
+                if error.last.refuse is not None:
+                    raise error.last.refuse() from None
+                raise
         self.over = True
         if self.effects:
             self.units.on_effects()
+
+    def explain(self, home: Home, refused: Callable[[Unit], Exception]) -> Exception:
+        """Return what a commit that was refused raises."""
+        with self.units.reopen(self.unit(home), home) as unit:
+            return refused(unit)
 
     def close(self) -> None:
         self.over = True

@@ -6,14 +6,15 @@ flight) is counted from the rows where it is admitted, so that no crash can leav
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Select, TextClause, func, select, text
 
 from app.core.errors import QuotaExceeded
+from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.locks import Lock, hold
 from app.db.units import Home, Unit
@@ -70,16 +71,6 @@ _ROWS: Mapping[Quota, tuple[Home, Select[int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Consumed:
-    """What a monthly quota stands at after it was used: `period` is the first day of its month."""
-
-    quota: Quota
-    used: int
-    limit: int | None
-    period: date
-
-
 def count_rows_of(unit: Unit, quota: Quota) -> int:
     """Return how many rows count against a quota that is counted from rows."""
     home, statement = _ROWS[quota]
@@ -110,12 +101,13 @@ def lock_rows(unit: Unit, quota: Quota) -> None:
     hold(session, Lock.QUOTA, f"{unit.tenant_id}:{quota}")
 
 
-def consume(unit: Unit, quota: Quota, amount: int = 1) -> Consumed:
-    """Use `amount` of a monthly quota, or nothing: checked and counted by one statement, exact under any concurrency.
+def consume(unit: Unit, quota: Quota, amount: int = 1) -> None:
+    """Use `amount` of a monthly quota with the unit's commit, which raises QuotaExceeded where not enough is left.
 
-    The counter's row stays locked until the commit, so call it late in the transaction. Raises QuotaExceeded.
+    Checked and counted by one statement in the commit's round trip, exact under any concurrency; what is refused keeps
+    nothing of the unit. Nobody else waits for the counter's row longer than the commit takes.
     """
-    return _consume(unit, quota, amount, _CONSUME, {})
+    _take(unit, quota, amount, _CONSUME, {})
 
 
 def _moment() -> datetime | None:
@@ -123,37 +115,40 @@ def _moment() -> datetime | None:
     return None
 
 
-def _consume(unit: Unit, quota: Quota, amount: int, statement: TextClause, more: Mapping[str, object]) -> Consumed:
+def _take(unit: Unit, quota: Quota, amount: int, statement: TextClause, more: Mapping[str, object]) -> None:
     limit = entitlements(unit).quotas[quota]
-    unit.session.flush()
-    given = {"quota": str(quota), "amount": amount, "limit": limit, "at": _moment(), **more}
-    row = unit.session.execute(statement, given).one_or_none()
-    if row is None:
-        used, period = _standing(unit, quota)
-        raise exceeded(entitlements(unit), quota, used, limit or 0, next_period(period))
-    if limit is not None:
-        _warn_when_crossed(unit, quota, row.used - amount, row.used, limit, row.period)
-    return Consumed(quota, row.used, limit, row.period)
+    given = {"quota": str(quota), "amount": amount, "limit": limit, "at": _moment(), "effect": new_id(), **more}
+    given |= {"warned": limit is not None and limit >= SMALLEST_WARNED, "now": unit.now()}
+    unit.write_last(statement, given, refused=partial(_refusal, quota=quota, limit=limit or 0))
 
 
-def consume_all(unit: Unit, amounts: Mapping[Quota, int]) -> list[Consumed]:
-    """Use several monthly quotas, or none of them. Raises QuotaExceeded for the first that has not enough left.
-
-    They are taken in one order everywhere, so that two transactions cannot wait for each other.
-    """
-    with unit.session.begin_nested():
-        return [consume(unit, quota, amounts[quota]) for quota in sorted(amounts)]
+def _refusal(unit: Unit, quota: Quota, limit: int) -> QuotaExceeded:
+    used, period = _standing(unit, quota)
+    return exceeded(entitlements(unit), quota, used, limit, next_period(period))
 
 
-# The first of a month makes its row; two firsts at once meet in ON CONFLICT. A limit of NULL is none.
-_CONSUME = text(
-    "INSERT INTO quota_counters AS c (quota, period, used) "
-    "SELECT :quota, "
+# The first of a month makes its row; two firsts at once meet in ON CONFLICT. A limit of NULL is none. What would go
+# beyond the limit makes no number, which the column refuses: so a commit can be sent without waiting for the answer.
+# Where a level is reached, the owners are to be told; whether they were told before, the worker knows.
+_TAKEN = (
+    "taken AS (INSERT INTO quota_counters AS c (quota, period, used) VALUES (:quota, "
     "date_trunc('month', coalesce(CAST(:at AS timestamptz), clock_timestamp()) AT TIME ZONE 'UTC')::date, "
-    ":amount WHERE CAST(:limit AS bigint) IS NULL OR CAST(:amount AS bigint) <= :limit "
-    "ON CONFLICT (tenant_id, quota, period) DO UPDATE SET used = c.used + EXCLUDED.used "
-    "WHERE CAST(:limit AS bigint) IS NULL OR c.used + EXCLUDED.used <= :limit RETURNING c.used, c.period"
+    "CASE WHEN CAST(:amount AS bigint) <= coalesce(CAST(:limit AS bigint), :amount) THEN :amount END) "
+    "ON CONFLICT (tenant_id, quota, period) DO UPDATE SET used = "
+    "CASE WHEN c.used + EXCLUDED.used <= coalesce(:limit, c.used + EXCLUDED.used) THEN c.used + EXCLUDED.used END "
+    "RETURNING c.used, c.period)"
 )
+_CROSSED = ", ".join(f"({level})" for level in LEVELS)
+_WARNED = (
+    "INSERT INTO outbox (id, kind, payload, created_at, due_at, attempts) "  # noqa: S608
+    "SELECT :effect, 'quota.warning', jsonb_build_object('quota', CAST(:quota AS text), 'level', max(l.level), "
+    "'used', t.used, 'limit', CAST(:limit AS bigint), 'period', t.period), :now, :now, 0 "
+    f"FROM taken t, (VALUES {_CROSSED}) AS l (level) "
+    "WHERE CAST(:warned AS boolean) "
+    "AND (t.used - :amount) * 100 < l.level * :limit AND l.level * :limit <= t.used * 100 "
+    "GROUP BY t.used, t.period"
+)
+_CONSUME = text(f"WITH {_TAKEN} {_WARNED}")
 _STANDING = text(
     "SELECT p.period, coalesce(c.used, 0) AS used FROM (SELECT date_trunc('month', "
     "coalesce(CAST(:at AS timestamptz), clock_timestamp()) AT TIME ZONE 'UTC')::date AS period) p "
@@ -183,21 +178,14 @@ def next_period(period: date) -> datetime:
 # one is settled; when it failed or was cancelled it is released, in the same commit as the scan's own end.
 
 
-def reserve(unit: Unit, quota: Quota, scan_id: UUID) -> Consumed:
-    """Take one of the month's scans for `scan_id`. Raises QuotaExceeded."""
-    return _consume(unit, quota, 1, _RESERVE, {"scan": scan_id, "now": unit.now()})
+def reserve(unit: Unit, quota: Quota, scan_id: UUID) -> None:
+    """Take one of the month's scans for `scan_id`, as `consume` does."""
+    _take(unit, quota, 1, _RESERVE, {"scan": scan_id})
 
 
-# As _CONSUME, with the reservation in the same statement: the counter's row is locked for one round trip less.
 _RESERVE = text(
-    "WITH taken AS (INSERT INTO quota_counters AS c (quota, period, used) "
-    "SELECT :quota, "
-    "date_trunc('month', coalesce(CAST(:at AS timestamptz), clock_timestamp()) AT TIME ZONE 'UTC')::date, "
-    ":amount WHERE CAST(:limit AS bigint) IS NULL OR CAST(:amount AS bigint) <= :limit "
-    "ON CONFLICT (tenant_id, quota, period) DO UPDATE SET used = c.used + EXCLUDED.used "
-    "WHERE CAST(:limit AS bigint) IS NULL OR c.used + EXCLUDED.used <= :limit RETURNING c.used, c.period), "
-    "noted AS (INSERT INTO quota_reservations (scan_id, quota, period, state, at) "
-    "SELECT :scan, :quota, period, 'reserved', :now FROM taken) SELECT used, period FROM taken"
+    f"WITH {_TAKEN}, noted AS (INSERT INTO quota_reservations (scan_id, quota, period, state, at) "  # noqa: S608
+    f"SELECT :scan, :quota, period, 'reserved', :now FROM taken) {_WARNED}"
 )
 
 

@@ -9,7 +9,7 @@ from app.core.ids import new_id
 from app.core.settings import settings
 from app.db.engines import NOBODY
 from app.db.opening import open_units
-from app.db.units import Home, Units
+from app.db.units import Home, Unit, Units
 from app.models.scans import Engagement
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
@@ -97,3 +97,24 @@ def test_a_commit_whose_last_statement_fails_keeps_nothing(tenant: Made) -> None
             with pytest.raises(IntegrityError):
                 unit.commit()
         assert engagements_of(tenant) == 0
+
+
+def test_a_last_statement_may_refuse_the_commit(tenant: Made) -> None:
+    """One that would leave a column empty has its own reason raised, told by a unit of its own; no other has."""
+    nameless = text(str(ADD).replace(":name", "nullif(:name, 'wrong')"))
+
+    def reason(unit: Unit) -> Exception:
+        return ValueError(f"there are {unit.session.scalar(select(func.count()).select_from(Engagement))}")
+
+    for turn in range(7):
+        with tenant.unit() as unit:
+            unit.write_last(ADD, engagement(tenant, f"{turn}"), refused=reason)
+            unit.write_last(nameless, engagement(tenant, "wrong"), refused=reason)
+            with pytest.raises(ValueError, match="there are 0"):
+                unit.commit()
+    with tenant.unit() as unit:
+        unit.write_last(ADD, engagement(tenant, "right"), refused=reason)
+        unit.write_last(nameless, engagement(tenant, "wrong"))
+        with pytest.raises(IntegrityError):
+            unit.commit()
+    assert engagements_of(tenant) == 0

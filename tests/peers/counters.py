@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, OperationalError
 
 from app.core.errors import QuotaExceeded
 from app.core.settings import settings
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 MOST_LONGER = 60.0
 TESTER = system_actor("counter")
+FAIL = text("SELECT 1 / 0")
 
 
 def start(environment: Mapping[str, str], tenant_id: UUID, seconds: float, seed: int) -> "subprocess.Popen[str]":
@@ -52,7 +54,7 @@ def let_go(processes: Sequence["subprocess.Popen[str]"], turn_after: float) -> N
 
 
 def work(tenant_id: UUID, seconds: float, seed: int) -> dict[str, object]:
-    """Use one or both quotas in each transaction, and roll half of them back; return what was kept.
+    """Use one or both quotas in each transaction, and have half of them fail afterwards; return what was kept.
 
     It goes on until it was refused and has rolled back, for a minute more at most.
     """
@@ -60,7 +62,6 @@ def work(tenant_id: UUID, seconds: float, seed: int) -> dict[str, object]:
     units = open_units(settings(), settings().database_url.get_secret_value())
     print("ready", flush=True)
     turn = float(sys.stdin.readline())
-    quotas._moment = lambda: OLD if time.time() < turn else NEW
     kept: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     end = time.time() + seconds
@@ -69,18 +70,21 @@ def work(tenant_id: UUID, seconds: float, seed: int) -> dict[str, object]:
         if chance.random() < 0.5:
             wanted[Quota.TEXTS] = chance.randint(1, 3)
         keep = chance.random() < 0.5
+        moment = OLD if time.time() < turn else NEW
+        quotas._moment = lambda moment=moment: moment
         try:
             with tenant_scope(tenant_id), units.open(Home.CONTENT, TESTER) as unit:
-                got = quotas.consume_all(unit, wanted)
-                counts["granted"] += 1
-                if keep:
-                    unit.commit()
-                    for each in got:
-                        kept[f"{each.quota}:{each.period:%Y-%m}"] += wanted[each.quota]
-                else:
-                    counts["rolled_back"] += 1
+                for quota in sorted(wanted):  # in one order everywhere, so that no two wait for each other
+                    quotas.consume(unit, quota, wanted[quota])
+                if not keep:
+                    unit.write_last(FAIL, {})
+                unit.commit()
+                for quota, amount in wanted.items():
+                    kept[f"{quota}:{moment:%Y-%m}"] += amount
         except QuotaExceeded:
             counts["refused"] += 1
+        except DataError:
+            counts["rolled_back"] += 1
         except OperationalError:
             counts["errors"] += 1
     units.engines.dispose()

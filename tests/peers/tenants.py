@@ -67,8 +67,8 @@ def make_tenant(
         return Made(unit.tenant_id, slug, email, password, unit.actor, units)
 
 
-def lift_limits(made: Made) -> None:
-    """Agree with the tenant, as staff do, on as many calls and scans as it likes."""
+def lift_limits(made: Made, *, monthly: int | None = None) -> None:
+    """Agree with the tenant, as staff do, on as many calls as it likes, and on `monthly` scans and texts (None: any)."""
     url = settings().database_worker_url
     if url is None:
         raise RuntimeError("DATABASE_WORKER_URL is not set")
@@ -77,8 +77,8 @@ def lift_limits(made: Made) -> None:
         for kind, name, value in (
             ("rate", "api_requests", 10**7),
             ("rate", "scan_starts", 10**7),
-            ("quota", "scans", None),
-            ("quota", "texts", None),
+            ("quota", "scans", monthly),
+            ("quota", "texts", monthly),
         ):
             plan_overrides.override(unit, Wanted(kind, name, value, "measuring"))
         unit.commit()

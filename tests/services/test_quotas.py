@@ -78,21 +78,28 @@ def test_a_done_scan_counts_a_failed_or_cancelled_one_does_not(tenant: Made, wor
 
 
 def test_two_quotas_are_used_together_or_not_at_all(tenant: Made, worker_units: Units) -> None:
-    """Where the second has not enough left, the first is as it was, even if the unit goes on."""
+    """Where either has not enough left, the commit names it, and the other is as it was."""
     override(tenant, worker_units, "quota", "texts", 1)
     with tenant.unit() as unit:
-        quotas.consume_all(unit, {Quota.TEXTS: 1, Quota.SCANS: 5})
-        with pytest.raises(QuotaExceeded, match="Texts"):
-            quotas.consume_all(unit, {Quota.TEXTS: 1, Quota.SCANS: 5})
+        quotas.consume(unit, Quota.SCANS, 5)
+        quotas.consume(unit, Quota.TEXTS)
         unit.commit()
+    for order in ((Quota.SCANS, Quota.TEXTS), (Quota.TEXTS, Quota.SCANS)):
+        with tenant.unit() as unit:
+            for quota in order:
+                quotas.consume(unit, quota)
+            with pytest.raises(QuotaExceeded, match="Texts checked a month: 1 of 1"):
+                unit.commit()
     assert (used(tenant), used(tenant, Quota.TEXTS)) == (5, 1)
 
 
 def test_more_than_the_whole_quota_is_refused_in_an_empty_month(tenant: Made, worker_units: Units) -> None:
     """The first use of a month is checked as every other."""
     override(tenant, worker_units, "quota", "texts", 3)
-    with tenant.unit() as unit, pytest.raises(QuotaExceeded):
+    with tenant.unit() as unit:
         quotas.consume(unit, Quota.TEXTS, 4)
+        with pytest.raises(QuotaExceeded, match="Texts checked a month: 0 of 3"):
+            unit.commit()
     assert used(tenant, Quota.TEXTS) == 0
 
 
