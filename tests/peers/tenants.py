@@ -68,7 +68,7 @@ def make_tenant(
 
 
 def lift_limits(made: Made, *, monthly: int | None = None) -> None:
-    """Agree with the tenant, as staff do, on as many calls as it likes, and on `monthly` scans and texts (None: any)."""
+    """Agree with the tenant, as staff do, on any number of calls, and on `monthly` scans and texts (None: any)."""
     url = settings().database_worker_url
     if url is None:
         raise RuntimeError("DATABASE_WORKER_URL is not set")

@@ -14,6 +14,7 @@ from app.db.units import Units
 from app.factory import create_app
 from app.local.ports import free_port
 from app.local.valkey import ValkeyServer
+from app.services import assets
 from app.serving import limits
 from tests.peers.programs import Program, issue
 from tests.peers.tenants import Made
@@ -123,6 +124,36 @@ def test_scan_starts_have_a_limit_of_their_own(counted: Flask, tenant: Made, wor
     assert second.json is not None and second.json["violated-policies"] == ["scan_starts"]
     assert set(fields(second.headers["RateLimit"])) == {"tenant", "scan_starts"}
     assert caller.get("/api/v1/scans").status_code == 200
+
+
+def test_what_starts_no_scan_is_counted_as_a_call_alone(counted: Flask, tenant: Made, worker_units: Units) -> None:
+    """A start that is malformed, not permitted or a repetition takes nothing from the starts of the minute."""
+    override(tenant, worker_units, "rate", "scan_starts", 2)
+    override(tenant, worker_units, "rate", "api_requests", 7)
+    reader = Program(
+        counted.test_client(),
+        settings().base_url.replace("http://", "https://"),
+        tenant,
+        *issue(tenant, Permission.SCANS_READ),
+    )
+    caller = program(counted, tenant)
+    with tenant.unit() as unit:
+        letter = assets.add_document(unit, name="Letter", text="hello")
+        unit.commit()
+    body, once = {"asset_id": str(letter.id), "tool": "text"}, {"X-API-Key": caller.secret, "Idempotency-Key": "once"}
+    answers = [
+        caller.post("/api/v1/scans", json={"tool": "text"}),
+        reader.post("/api/v1/scans", json=body),
+        caller.post("/api/v1/scans", json=body, headers=once),
+        caller.post("/api/v1/scans", json=body, headers=once),
+        caller.post("/api/v1/scans", json=body),
+        caller.post("/api/v1/scans", json=body),
+        caller.post("/api/v1/scans", json={"tool": "text"}),
+        caller.post("/api/v1/scans", json={"tool": "text"}),
+    ]
+    assert [answer.status_code for answer in answers] == [422, 403, 202, 202, 202, 429, 422, 429]
+    refused = [answer.json["violated-policies"] for answer in answers if answer.status_code == 429 and answer.json]
+    assert refused == [["scan_starts"], ["tenant"]]
 
 
 def test_a_new_limit_holds_within_a_second(
