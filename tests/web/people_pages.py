@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, FileField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 
 from tests.web.contexts import invalid
@@ -128,7 +129,10 @@ INVITED = Row(
 )
 
 
-ROLES = [("viewer", "Viewer: sees, changes nothing"), ("admin", "Admin: everything but ownership and plan")]
+ROLES = [
+    SelectChoice("viewer", "Viewer: sees, changes nothing"),
+    SelectChoice("admin", "Admin: everything but ownership and plan"),
+]
 
 
 class RoleForm(FlaskForm):
@@ -136,7 +140,7 @@ class RoleForm(FlaskForm):
 
 
 class ExtraForm(FlaskForm):
-    permission = SelectField("Permission", choices=[("tenant:audit:read", "audit: read")])
+    permission = SelectField("Permission", choices=[SelectChoice("tenant:audit:read", "audit: read")])
     last_day = DateField("Last day")
     reason = StringField("Reason", [DataRequired("One line of at most 300 characters")])
 
@@ -148,7 +152,9 @@ class RemovalForm(FlaskForm):
 
 class OfferForm(FlaskForm):
     name = StringField("E-mail address of the member")
-    after = SelectField("Afterwards you are", choices=[("admin", "an admin"), ("owner", "an owner too")])
+    after = SelectField(
+        "Afterwards you are", choices=[SelectChoice("admin", "an admin"), SelectChoice("owner", "an owner too")]
+    )
 
 
 class InvitationForm(FlaskForm):

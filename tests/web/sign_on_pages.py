@@ -6,6 +6,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 
 from tests.web import factor_pages, provisioning_pages
@@ -66,7 +67,9 @@ class ConnectionForm(FlaskForm):
 class RolesForm(FlaskForm):
     claim = StringField("Claim")
     roles = TextAreaField("Roles")
-    default = SelectField("Everybody else", choices=[("viewer", "becomes viewer"), ("", "is refused")])
+    default = SelectField(
+        "Everybody else", choices=[SelectChoice("viewer", "becomes viewer"), SelectChoice("", "is refused")]
+    )
 
 
 class DomainForm(FlaskForm):

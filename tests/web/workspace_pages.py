@@ -5,6 +5,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import RadioField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -28,17 +29,20 @@ ROUTES = {
 }
 
 
+SOURCES = [SelectChoice("inherit", ""), SelectChoice("own", "")]
+
+
 class WorkspaceForm(FlaskForm):
     name = StringField("Name", [DataRequired("Must not be empty")])
 
 
 class SettingsForm(FlaskForm):
-    threshold_from = RadioField("Block texts from this risk on", choices=[("inherit", ""), ("own", "")], default="own")
+    threshold_from = RadioField("Block texts from this risk on", choices=SOURCES, default="own")
     threshold = StringField("Block texts from this risk on", [DataRequired("From 0.05 to 1")])
-    kinds_from = RadioField("Kinds that the guard lets pass", choices=[("inherit", ""), ("own", "")], default="inherit")
+    kinds_from = RadioField("Kinds that the guard lets pass", choices=SOURCES, default="inherit")
     kinds = SelectMultipleField(
         "Kinds that the guard lets pass",
-        choices=[("email", "email"), ("ip-address", "ip-address"), ("phone", "phone")],
+        choices=[SelectChoice(each, each) for each in ("email", "ip-address", "phone")],
         widget=ListWidget(),
         option_widget=CheckboxInput(),
     )
