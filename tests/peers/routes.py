@@ -10,6 +10,7 @@ from werkzeug.routing import Rule
 PUBLIC = {
     "api_references.document": "describes the API, the same for everybody",
     "api_references.page": "describes the API, the same for everybody",
+    "api_references.scim_document": "describes SCIM, the same for everybody",
     "confirmations.redeem": "does what the token of a mailed link is for, whoever sends it",
     "confirmations.show": "says what the token of a mailed link is for",
     "api_signups.register": "signing up; the same answer for every address",

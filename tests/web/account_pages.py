@@ -24,6 +24,7 @@ APART = {
     "tenants.index": "/tenants",
     "api_references.page": "/api/v1/reference",
     "api_references.document": "/api/v1/openapi.json",
+    "api_references.scim_document": "/scim/v2/openapi.json",
     "resets.new": "/reset",
     "resets.create": "/reset/",
     "resets.update": "/reset/<token>",

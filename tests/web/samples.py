@@ -275,7 +275,25 @@ REFERENCE = {
             "body": None,
             "answer": {"$ref": "#/components/schemas/Scan"},
             "status": "200",
+            "others": [],
             "refusals": ["401", "404"],
+            "problem": {"$ref": "#/components/schemas/Problem"},
+        }
+    ],
+    "scim_routes": [
+        {
+            "method": "PATCH",
+            "address": "/scim/v2/Groups/{scim_group_id}",
+            "title": "Change parts of a group.",
+            "permissions": ["tenant:people:write"],
+            "note": "",
+            "parameters": [{"name": "attributes", "required": False, "schema": _TEXT, "description": "What to tell"}],
+            "body": {"$ref": "#/components/schemas/Scan"},
+            "answer": None,
+            "status": "200",
+            "others": ["204"],
+            "refusals": ["400", "404"],
+            "problem": {"$ref": "#/components/schemas/Problem"},
         }
     ],
     "schemas": [

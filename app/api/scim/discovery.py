@@ -1,6 +1,7 @@
 """What the SCIM service can do, the same for everybody: its configuration, resource types and schemas."""
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from flask import Response, request
@@ -18,6 +19,7 @@ def _public(rule: str, *methods: str) -> Callable[[View], View]:
     """Serve what tells nothing of any tenant."""
 
     def decorate(view: View) -> View:
+        @wraps(view)
         def serve(**given: str) -> Response:
             with scim_problems():
                 return view(**given)
