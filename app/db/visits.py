@@ -1,5 +1,6 @@
 """Visits to tenants in the directory: which tenants a person has, which was last, who was seen in one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -39,9 +40,10 @@ def last_visited(session: Session, token_hash: bytes) -> str | None:
     return found
 
 
-def members_seen(session: Session) -> dict[UUID, datetime]:
-    """Return when each member was last in the present tenant, to the hour."""
-    return {row.user_id: row.used_at for row in session.execute(text("SELECT * FROM auth.members_seen()"))}
+def members_seen(session: Session, user_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return when these members were last in the session's tenant."""
+    rows = session.execute(text("SELECT * FROM auth.members_seen(:ids)"), {"ids": list(user_ids)})
+    return {row.user_id: row.used_at for row in rows}
 
 
 def end_tenant_sessions(session: Session, user_id: UUID) -> None:

@@ -7,8 +7,18 @@ from uuid import UUID
 from app.core.permissions import Permission, Role, permissions_of, role_named
 from app.db.units import Unit
 from app.models.accounts import ExtraPermission
+from app.services.connections import find_connection
 from app.services.extras import list_extras
+from app.services.group_roles import given_role
 from app.services.memberships import get_member
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who says a member's role: a `group` of the identity provider, or a `claim` at each company sign-in."""
+
+    group: str | None = None
+    claim: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,22 @@ def explain(unit: Unit, user_id: UUID) -> list[Explained]:
     extras = {extra.permission: extra for extra in list_extras(unit, user_id)}
     found = [_explained(one, member.role, extras.get(one), unit.now()) for one in Permission]
     return sorted(found, key=lambda one: (not one.held, one.permission))
+
+
+def source_of(unit: Unit, user_id: UUID) -> Source | None:
+    """Return who says the member's role; None where the people here do, or for an owner. Needs tenant:people:read.
+
+    A group goes before a claim; a claim counts where the company's sign-in is on and maps one.
+    """
+    if get_member(unit, user_id).role == Role.OWNER:
+        return None
+    given = given_role(unit, user_id)
+    if given is not None:
+        return Source(group=given.group)
+    connection = find_connection(unit)
+    if connection is not None and connection.status == "on" and connection.role_claim:
+        return Source(claim=connection.role_claim)
+    return None
 
 
 def _explained(permission: Permission, role: str, extra: ExtraPermission | None, now: datetime) -> Explained:

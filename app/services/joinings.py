@@ -16,8 +16,8 @@ from app.models.accounts import Membership
 from app.services import account_trails, connections, mails, memberships
 from app.services.accounts import Origin
 from app.services.email_domains import domain_of, is_proven
+from app.services.group_roles import given_role
 from app.services.provisioned_people import find_person
-from app.services.provisioned_roles import mapped_roles
 from app.services.role_maps import role_of
 from app.tenancy.actors import Actor, ActorKind
 
@@ -75,8 +75,9 @@ def enrol(
 ) -> None:
     """Make the person a member in this role, or give a member the role that the provider says now.
 
-    Whom SCIM has switched off stays out. An owner stays one: no claim takes ownership away, as none gives it. A member
-    whom no line fits stays as they are only where nothing is mapped; else they are refused. Raises SignInRefused.
+    Whom SCIM has switched off stays out, and the role that a group gives goes before any claim. An owner stays one: no
+    claim takes ownership away, as none gives it. A member whom no line fits stays as they are only where nothing is
+    mapped; else they are refused. Raises SignInRefused.
     """
     with door.within(tenant_id, _actor(origin)) as unit:
         connection = connections.find_connection(unit)
@@ -85,8 +86,8 @@ def enrol(
         person = find_person(unit, user_id)
         if person is not None and not person.active:
             raise SignInRefused("Your company has switched off your access here.")
-        if person is not None and person.id in mapped_roles(unit, [person.id]):
-            mapped = False  # the groups that the provider keeps in step by SCIM say the role
+        if (given := given_role(unit, user_id)) is not None:
+            mapped, role = False, given.role  # the groups that the provider keeps in step by SCIM say it, no claim
         if member is not None and (member.role == Role.OWNER or not mapped):
             return
         if role is None:

@@ -4,6 +4,7 @@ Changes of a tenant's memberships come one after the other (an advisory lock), a
 beneath that lock. Ending a membership ends the person's way in at the next request: pages and keys ask the directory.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -20,6 +21,7 @@ from app.models.accounts import ApiKey, ExtraPermission, Invitation, Membership,
 from app.models.provisioning import ProvisionedPerson
 from app.services import audit, excess, quotas
 from app.services.authorities import require_givable, require_manageable, require_people
+from app.services.group_roles import given_role, keep_base
 from app.services.key_secrets import write_revocation
 from app.services.pages import Page, newest_first
 from app.services.plans import Quota
@@ -32,6 +34,12 @@ class LastOwner(Conflict):
     """The tenant would be left without an owner."""
 
     code, title = "last-owner", "A tenant keeps an owner"
+
+
+class GivenByGroup(Conflict):
+    """The identity provider gives the member's role by a group."""
+
+    code, title = "given-by-group", "The identity provider gives this role"
 
 
 class AlreadyMember(Conflict):
@@ -79,10 +87,10 @@ def own_membership(unit: Unit) -> Membership:
     return _member(unit, unit.actor.id)
 
 
-def last_seen(unit: Unit) -> dict[UUID, datetime]:
-    """Return when each member was last in this tenant, to the hour. Needs tenant:people:read."""
+def last_seen(unit: Unit, user_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return when these members were last in this tenant, to the hour. Needs tenant:people:read."""
     require_people(unit, Permission.PEOPLE_READ)
-    return visits.members_seen(unit.session)
+    return visits.members_seen(unit.session, user_ids)
 
 
 def find_member(unit: Unit, user_id: UUID) -> Membership | None:
@@ -99,8 +107,8 @@ def count_owners(unit: Unit) -> int:
 def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, source: Source) -> Membership:
     """Make a person a member. Whether they may become one is what `source` has settled: nothing is asked here.
 
-    An open invitation of the address ends. Raises AlreadyMember; QuotaExceeded where the plan has no seat left;
-    PermissionDenied for an owner from a provider.
+    They have the role that a group gives them, if one does. An open invitation of the address ends. Raises
+    AlreadyMember; QuotaExceeded where the plan has no seat left; PermissionDenied for an owner from a provider.
     """
     if role is Role.OWNER and source != "invitation":
         raise PermissionDenied("A provider makes nobody an owner.")
@@ -110,6 +118,10 @@ def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, 
     if find_member(unit, user_id) is not None:
         raise AlreadyMember(f"{email} is a member already.")
     quotas.require_room(unit, Quota.SEATS)
+    if source != "scim" and role is not Role.OWNER:
+        given = given_role(unit, user_id)
+        role = role if given is None else given.role
+        keep_base(unit, user_id, role)
     now = unit.now()
     member = Membership(user_id=user_id, email=email, name=name, role=role, created_at=now)
     unit.session.add(member)
@@ -123,11 +135,12 @@ def add_member(unit: Unit, user_id: UUID, email: str, name: str, role: Role, *, 
     return member
 
 
-def change_role(unit: Unit, user_id: UUID, role: Role) -> Membership:
-    """Give a member another role, from the next request on. Needs tenant:people:write.
+def change_role(unit: Unit, user_id: UUID, role: Role, *, by_group: bool = False) -> Membership:
+    """Give a member another role (`by_group`: what their groups say), from the next request on.
 
-    Nobody gives what they lack or changes somebody who may do more; ownership is offered instead (`ownerships`), and
-    the last owner stays. Raises NotFound, PermissionDenied, LastOwner.
+    Needs tenant:people:write. Nobody gives what they lack or changes somebody who may do more; ownership is offered
+    instead (`ownerships`), the last owner stays, and a role that a group gives is changed by nobody else. Raises
+    NotFound, PermissionDenied, LastOwner, GivenByGroup.
     """
     require_people(unit, Permission.PEOPLE_WRITE)
     lock_memberships(unit)
@@ -138,15 +151,23 @@ def change_role(unit: Unit, user_id: UUID, role: Role) -> Membership:
     if role is Role.OWNER:
         raise PermissionDenied("Ownership is not given: offer it, and it is theirs once they accept.")
     require_givable(unit, role)
-    return put_role(unit, member, role)
+    given = None if by_group else given_role(unit, user_id)
+    if given is not None and given.role != role:
+        raise GivenByGroup(
+            f"The group {given.group} of your identity provider gives the role {given.role}. Change who is in the "
+            "group there, or what it gives under Sign-in, Provisioning."
+        )
+    return put_role(unit, member, role, by_group=by_group)
 
 
-def put_role(unit: Unit, member: Membership, role: Role) -> Membership:
+def put_role(unit: Unit, member: Membership, role: Role, *, by_group: bool = False) -> Membership:
     """Write another role, once it is settled that it may be given. Raises LastOwner."""
     if member.role == Role.OWNER and role is not Role.OWNER:
         _keep_an_owner(unit)
     before_that = {"email": member.email, "role": member.role}
     member.role = role
+    if not by_group:
+        keep_base(unit, member.user_id, role)
     unit.session.flush()
     _revoke_invitations(unit, member.user_id, within=role)
     if role is not Role.OWNER:

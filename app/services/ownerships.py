@@ -11,6 +11,7 @@ from app.db.units import Unit
 from app.models.accounts import OwnershipOffer
 from app.services import audit, mails
 from app.services.access import may, require
+from app.services.group_roles import given_role
 from app.services.memberships import find_member, get_member, lock_memberships, own_membership, put_role
 from app.tenancy.actors import ActorKind
 
@@ -62,7 +63,8 @@ def offer_ownership(unit: Unit, taker_id: UUID, *, steps_down: bool) -> Ownershi
 
 
 def accept_ownership(unit: Unit) -> OwnershipOffer:
-    """Become an owner, as offered; the giver, who steps down, becomes an admin in the same transaction.
+    """Become an owner, as offered; the giver, who steps down, becomes an admin in the same transaction,
+    or what a group of the identity provider gives them.
 
     Raises NotFound where nothing is offered to the actor (any more), Conflict where the giver is no owner any more.
     """
@@ -74,7 +76,8 @@ def accept_ownership(unit: Unit) -> OwnershipOffer:
     _end(unit, offer, "accepted")
     put_role(unit, taker, Role.OWNER)
     if offer.steps_down:
-        put_role(unit, giver, Role.ADMIN)
+        given = given_role(unit, giver.user_id)
+        put_role(unit, giver, Role.ADMIN if given is None else given.role)
     return offer
 
 

@@ -12,8 +12,9 @@ from app.db.units import Unit
 from app.models.provisioning import ProvisionedGroup, ProvisionedGroupMember, ProvisionedPerson
 from app.services import audit, authorities, provisioned_rows
 from app.services.access import require
+from app.services.group_roles import MAPPED
 from app.services.plans import Feature, require_feature
-from app.services.provisioned_roles import MAPPED, settle_roles
+from app.services.provisioned_roles import settle_roles
 
 LONGEST = 256
 MOST_MEMBERS = 10_000

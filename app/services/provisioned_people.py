@@ -22,8 +22,9 @@ from app.services import audit, memberships, provisioned_rows
 from app.services.access import require
 from app.services.accounts import normal_email
 from app.services.email_domains import domain_of, is_proven
+from app.services.group_roles import given_roles
 from app.services.plans import Feature, require_feature
-from app.services.provisioned_roles import mapped_roles, settle_roles
+from app.services.provisioned_roles import settle_roles
 
 FIRST_ROLE = Role.VIEWER
 LONGEST = {"user_name": 320, "external_id": 256}
@@ -285,7 +286,7 @@ def _begin(unit: Unit, person: ProvisionedPerson, member: Membership | None) -> 
 
 
 def _end(unit: Unit, person: ProvisionedPerson, member: Membership) -> None:
-    if person.id not in mapped_roles(unit, [person.id]):
+    if person.id not in given_roles(unit, [person.id]):
         person.base_role = member.role
     memberships.end_membership(unit, person.user_id, reason="switched off by the identity provider")
 

@@ -72,7 +72,7 @@ def index(unit: Unit) -> str:
         raise MalformedRequest("role must be one of " + ", ".join(Role))
     role = Role(given) if given else None
     page = memberships.list_members(unit, search=search or None, role=role, cursor=request.args.get("after"), size=ROWS)
-    seen = memberships.last_seen(unit)
+    seen = memberships.last_seen(unit, [member.user_id for member in page.rows])
     rows = [_row(unit, member, seen.get(member.user_id)) for member in page.rows]
     shown = listing(rows, page, FILTERS)
     return render_template("people/index.html", **shown, roles=_roles(), invited=invitations.count_open(unit))
@@ -97,18 +97,21 @@ def show(unit: Unit, user_id: UUID) -> str:
 def _page(
     unit: Unit, member: Membership, *, role_form: RoleForm | None = None, extra_form: ExtraForm | None = None
 ) -> str:
-    seen = memberships.last_seen(unit).get(member.user_id)
+    seen = memberships.last_seen(unit, [member.user_id]).get(member.user_id)
     own = unit.actor.id == member.user_id
     manages = may(unit, Permission.PEOPLE_WRITE) and not own and authorities.may_manage(unit, member.role)
+    source = explanations.source_of(unit, member.user_id)
+    ruled = source is not None and source.group is not None
     return render_template(
         "people/show.html",
         member=_row(unit, member, seen),
         manages=manages,
+        source=source,
         ending=memberships.what_ends(unit, member.user_id),
         extras=extras.list_extras(unit, member.user_id),
         explained=explanations.explain(unit, member.user_id),
         now=unit.now(),
-        role_form=(role_form or _role_form(unit, member)) if manages else None,
+        role_form=(role_form or _role_form(unit, member)) if manages and (role_form or not ruled) else None,
         extra_form=(extra_form or _extra_form(unit, member)) if manages else None,
     )
 

@@ -12,7 +12,7 @@ from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.services import provisioned_groups, provisionings, scim_tokens
 from app.services.email_domains import count_proven
-from app.services.provisioned_roles import MAPPED
+from app.services.group_roles import MAPPED
 from app.serving.runtimes import runtime
 from app.web.listings import ROWS, listing
 from app.web.repeats import RepeatForm

@@ -10,6 +10,7 @@ from wtforms import DateField, FileField, PasswordField, SelectField, StringFiel
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired
 
+from app.services.explanations import Source
 from tests.web.contexts import invalid
 from tests.web.samples import NOW, PERSON, TENANT, uid
 
@@ -177,15 +178,16 @@ def _list(rows: list[Any], **more: Any) -> dict[str, Any]:
     return {**plain, "filtered": False, "filters": {"q": None, "role": None}, **more}
 
 
-def _member(manages: bool, extra: FlaskForm | None = None) -> dict[str, Any]:
+def _member(manages: bool, extra: FlaskForm | None = None, source: Source | None = None) -> dict[str, Any]:
     return {
+        "source": source,
         "member": MEMBERS[1 if manages else 0],
         "manages": manages,
         "ending": ENDING,
         "extras": EXTRAS if manages else [],
         "explained": EXPLAINED,
         "now": NOW,
-        "role_form": RoleForm(formdata=None) if manages else None,
+        "role_form": RoleForm(formdata=None) if manages and (source is None or source.group is None) else None,
         "extra_form": (extra or ExtraForm(formdata=None)) if manages else None,
     }
 
@@ -205,6 +207,8 @@ PAGES: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "people-filtered": ("people/index.html", lambda: _list([], roles=[("admin", "Admin")], invited=0, filtered=True)),
     "member": ("people/show.html", lambda: _member(True)),
     "member-extra-invalid": ("people/show.html", lambda: _member(True, invalid(ExtraForm))),
+    "member-by-group": ("people/show.html", lambda: _member(True, source=Source(group="Security operators"))),
+    "member-by-claim": ("people/show.html", lambda: _member(True, source=Source(claim="realm_access.roles"))),
     "member-own": ("people/show.html", lambda: _member(False)),
     "member-removal": (
         "people/removal.html",

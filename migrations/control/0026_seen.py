@@ -1,0 +1,15 @@
+"""When members were last in a tenant is told of those who are shown."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "control_0026"
+down_revision = "control_0025"
+
+DIRECTORY = Path(__file__).with_suffix(".sql")
+
+
+def upgrade() -> None:
+    for statement in ("SET ROLE sentinel_directory", DIRECTORY.read_text(encoding="utf-8"), "RESET ROLE"):
+        op.get_bind().exec_driver_sql(statement, execution_options={"no_parameters": True})
