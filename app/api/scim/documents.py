@@ -9,7 +9,7 @@ from flask import Flask
 from app.api.scim import shapes
 from app.api.scim.queries import DEFAULT_COUNT
 from app.api.scim.routing import MEDIA, PREFIX
-from app.api.scim.schemas import MOST_RESULTS
+from app.api.scim.schemas import MOST_RESULTS, PROVIDER
 
 _ID = re.compile(r"<(\w+)>")
 _REFUSALS = {
@@ -136,7 +136,10 @@ def _refusals(method: str, address: str) -> list[int]:
 
 def _ids(address: str) -> list[Described]:
     names = re.findall(r"{(\w+)}", address)
-    shape = {"type": "string"} if address in _PUBLIC else {"type": "string", "format": "uuid"}
+    shape: Described = {"type": "string", "format": "uuid"}
+    if address in _PUBLIC:
+        known = PROVIDER.schemas if address.startswith("/Schemas") else PROVIDER.resource_types
+        shape = {"type": "string", "enum": [str(each.id) for each in known]}
     return [{"name": name, "in": "path", "required": True, "schema": shape} for name in names]
 
 

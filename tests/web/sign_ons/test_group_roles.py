@@ -100,6 +100,7 @@ def test_a_directory_that_gives_no_role_leaves_the_claims(mapped: Company) -> No
 def test_who_was_removed_comes_back_with_the_groups_role(mapped: Company) -> None:
     """Removed here by hand, and in again by a sign-in with another claim: what the group gives."""
     group(mapped, "auditor", provision(mapped))
+    mapped.arrive()
     with mapped.made.unit(Home.ACCOUNT) as unit:
         memberships.end_membership(unit, user_id(mapped), reason="tests")
         unit.commit()
