@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "control_0026"
-down_revision = "control_0025"
+revision = "control_0029"
+down_revision = "control_0028"
 
 DIRECTORY = Path(__file__).with_suffix(".sql")
 
