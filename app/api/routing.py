@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api.credentials import credential
 from app.api.preconditions import require_match
-from app.api.replays import HEADER, answered_once
+from app.api.replays import answered_once
 from app.api.shapes import read_body, read_id, read_query
 from app.core.errors import AppError
 from app.core.permissions import Permission
@@ -24,8 +24,7 @@ from app.models.tenants import Tenant
 from app.services import access_tokens, entrances, tokens
 from app.services.access import require
 from app.services.calls import Call, call_of, write_call
-from app.services.plans import Rate
-from app.serving.limits import NoCounter, RateLimited, limit_action, limit_call
+from app.serving.limits import NoCounter, RateLimited, limit_call
 from app.serving.requests import origin
 from app.serving.runtimes import runtime
 from app.tenancy.actors import Actor
@@ -62,7 +61,6 @@ class Operation:
     held: type[Identified] | type[Tenant] | None
     opened: bool = False
     refusals: tuple[int, ...] = ()
-    action: Rate | None = None
 
 
 def noun_blueprint(noun: str, module: str) -> Blueprint:
@@ -86,7 +84,6 @@ def resource(
     unkept: str | None = None,
     current: Callable[..., BaseModel] | None = None,
     held: type[Identified] | type[Tenant] | None = None,
-    action: Rate | None = None,
 ) -> Callable[[View], View]:
     """Serve `method` on `rule` (beneath /api/v1; `aliases` are whole addresses) to programs.
 
@@ -97,12 +94,12 @@ def resource(
 
     A POST with an Idempotency-Key is done once, and its answer kept, unless `unkept` says why not: an answer that holds
     a secret is never kept. An update names the view that shows the thing as `current`, and the table of its row as
-    `held`: then If-Match is honoured (412). A call with which nothing else is wrong counts as the `action` as well.
+    `held`: then If-Match is honoured (412).
     """
 
     def decorate(view: View) -> View:
         operation = Operation(
-            view, permissions, answer, status, body, query, largest, tagged, home, unkept, current, held, action=action
+            view, permissions, answer, status, body, query, largest, tagged, home, unkept, current, held
         )
 
         @wraps(view)
@@ -126,8 +123,10 @@ def _serve(operation: Operation, ids: Mapping[str, str]) -> Response:
     try:
         with runtime().units.identify(relaxed=request.method == "GET") as door:
             unit = _enter(door, secret, operation)
-            given = _passed(operation, unit, ids)
-            response = _answered(operation, unit.at_home(operation.home), given)
+            limit_call(unit)
+            for permission in operation.permissions:
+                require(unit, permission)
+            response = _answered(operation, unit.at_home(operation.home), ids)
             call = _call(unit.actor, response.status_code, g.get("verdict"))
             changing = request.method not in SAFE
             if changing:
@@ -163,45 +162,14 @@ def _enter(door: Doorway, secret: str, operation: Operation) -> Unit:
     return unit
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """What a call was given: the ids of its address, its query and body by name."""
+def _answered(operation: Operation, unit: Unit, given: Mapping[str, str]) -> Response:
+    ids = {name: read_id(text) for name, text in given.items()}
+    asked = _asked(operation)
 
-    ids: Mapping[str, UUID]
-    asked: Mapping[str, Any]
-
-
-def _passed(operation: Operation, unit: Unit, ids: Mapping[str, str]) -> _Given:
-    """Return what the call was given, once limits and permissions let it pass: where both refuse it, the limits do.
-
-    The limits of a call that is an action are one question, asked when it is known that nothing else is wrong. One that
-    may be a repetition counts as an action when it proves to be none.
-    """
-    if operation.action is None or HEADER in request.headers:
-        limit_call(unit)
-        return _given(operation, unit, ids)
-    try:
-        given = _given(operation, unit, ids)
-    except Exception:
-        limit_call(unit)
-        raise
-    limit_call(unit, operation.action)
-    return given
-
-
-def _given(operation: Operation, unit: Unit, ids: Mapping[str, str]) -> _Given:
-    for permission in operation.permissions:
-        require(unit, permission)
-    return _Given({name: read_id(text) for name, text in ids.items()}, _asked(operation))
-
-
-def _answered(operation: Operation, unit: Unit, given: _Given) -> Response:
     def work() -> Response:
         if operation.current is not None:
-            require_match(unit, operation.current, operation.held, given.ids)
-        if operation.action is not None and HEADER in request.headers:
-            limit_action(unit, operation.action)
-        answer = operation.view(unit, **given.ids, **given.asked)
+            require_match(unit, operation.current, operation.held, ids)
+        answer = operation.view(unit, **ids, **asked)
         if isinstance(answer, BaseModel):
             answer = Answer(answer)
         g.verdict = answer.verdict

@@ -14,6 +14,7 @@ from app.db.units import Unit
 from app.models.scans import Scan
 from app.services import admissions, findings, scans
 from app.services.plans import Rate
+from app.serving.limits import limit_action
 
 blueprint = noun_blueprint("scans", __name__)
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -82,18 +83,10 @@ class ScanPage(Listing[ScanView]):
     """A page of scans."""
 
 
-@resource(
-    blueprint,
-    "POST",
-    "/scans",
-    Permission.SCANS_WRITE,
-    body=ScanRequest,
-    answer=ScanView,
-    status=202,
-    action=Rate.SCAN_STARTS,
-)
+@resource(blueprint, "POST", "/scans", Permission.SCANS_WRITE, body=ScanRequest, answer=ScanView, status=202)
 def start(unit: Unit, body: ScanRequest) -> Answer:
     """Start a scan: it is accepted as queued, and Location says where to follow it."""
+    limit_action(unit, Rate.SCAN_STARTS)
     return _accepted(scans.start_scan(unit, body.asset_id, tool=body.tool))
 
 

@@ -1,17 +1,13 @@
-"""The counters of the rate limits in Valkey or Redis: one round trip counts a call and tells what is left.
-
-A call of the API is counted against several limits at once; for each other question the library asks for one counter.
-"""
+"""The counters of the rate limits in Valkey or Redis: one round trip counts a call and tells what is left."""
 
 import os
 import threading
 import time
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis.commands.core
-from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -26,50 +22,17 @@ OPTIONS: dict[str, Any] = {
     "health_check_interval": 0,
 }
 
-PREFIX = "sentinel"
 # The same counter is asked for again and again: so many commands are kept as they are sent.
 MOST_PACKED = 2_000
-# A window begins with its first count. Of several limits those after one that is passed are not counted.
 _COUNT = """
-local told = {}
-for i, key in ipairs(KEYS) do
-    local count, window = redis.call('INCRBY', key, ARGV[3 * i - 2]), ARGV[3 * i - 1] * 1000
-    local left = redis.call('PTTL', key)
-    if left < 0 then
-        redis.call('PEXPIRE', key, window)
-        left = window
-    end
-    told[2 * i - 1], told[2 * i] = count, left
-    if count > tonumber(ARGV[3 * i]) then break end
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000)
+    left = ARGV[1] * 1000
 end
-return told
+return {count, left}
 """
-BOUNDLESS = 2**53
-WINDOW = 60
-
-
-class Allowance(NamedTuple):
-    """At most so many calls a minute, by a policy, for somebody."""
-
-    policy: str
-    most: int
-    whom: str
-
-
-class _Counted(NamedTuple):
-    """A counter to raise by `amount`: `most` is what it may come to, `seconds` how long it lasts."""
-
-    key: str
-    amount: int
-    seconds: int
-    most: int
-
-
-class _Command(NamedTuple):
-    """The script's call as it is sent, and what is in it."""
-
-    packed: Any
-    given: tuple[str | int, ...]
 
 
 class _Line(threading.local):
@@ -98,12 +61,10 @@ class CountedRedis(RedisStorage):
         self.lua_count = self.get_connection().register_script(_COUNT.encode())
         self._line = _Line()
         self._packed = lru_cache(maxsize=MOST_PACKED)(self._pack)
-        self._packed_all = lru_cache(maxsize=MOST_PACKED)(self._pack_all)
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count, and remember what the counter and its end were for the rest of this request."""
-        command = self._packed(_Counted(self.prefixed_key(key), amount, expiry, BOUNDLESS))
-        count, left = self._answered(command)
+        count, left = self._count(self.prefixed_key(key), expiry, amount)
         seen = _seen.get()
         if seen is None:
             seen = {}
@@ -111,47 +72,25 @@ class CountedRedis(RedisStorage):
         seen[key] = (int(count), time.time() + int(left) / 1000)
         return int(count)
 
-    def count_all(self, allowances: tuple[Allowance, ...]) -> list[tuple[int, float]]:
-        """Count one call against each; return how many there were in this minute, and how many seconds are left of it.
-
-        It ends with the first that is passed. The counters are those that the library asks for by itself.
-        """
-        told = self._answered(self._packed_all(allowances))
-        return [(told[place], told[place + 1] / 1000) for place in range(0, len(told), 2)]
-
-    def _answered(self, command: _Command) -> Any:
+    def _count(self, *given: str | int) -> Any:
         """Run the script on this thread's connection; on another one where it proves to be older than its server."""
         connection, known = self._connection(), self.dependency.exceptions
         try:
-            return self._told(connection, command)
+            return self._answer(connection, given)
         except (known.ConnectionError, known.TimeoutError):
             connection.disconnect()
-            return self._told(connection, command)
+            return self._answer(connection, given)
 
-    def _told(self, connection: Any, command: _Command) -> Any:
+    def _answer(self, connection: Any, given: tuple[str | int, ...]) -> Any:
         try:
-            connection.send_packed_command(command.packed, check_health=False)
+            connection.send_packed_command(self._packed(*given), check_health=False)
             return connection.read_response()
         except self.dependency.exceptions.NoScriptError:  # the server was started again since
-            connection.send_command("EVAL", _COUNT, *command.given, check_health=False)
+            connection.send_command("EVAL", _COUNT, 1, *given, check_health=False)
             return connection.read_response()
 
-    def _pack(self, *counters: _Counted) -> _Command:
-        keys, numbers = (
-            [each.key for each in counters],
-            [n for each in counters for n in (each.amount, each.seconds, each.most)],
-        )
-        given: tuple[str | int, ...] = (len(keys), *keys, *numbers)
-        return _Command(self._connection().pack_command("EVALSHA", self.lua_count.sha, *given), given)
-
-    def _pack_all(self, allowances: tuple[Allowance, ...]) -> _Command:
-        items = [(RateLimitItemPerMinute(each.most), each) for each in allowances]
-        return self._pack(
-            *(
-                _Counted(self.prefixed_key(item.key_for(PREFIX, each.whom, each.policy)), 1, WINDOW, each.most)
-                for item, each in items
-            )
-        )
+    def _pack(self, *given: str | int) -> Any:
+        return self._connection().pack_command("EVALSHA", self.lua_count.sha, 1, *given)
 
     def _connection(self) -> Any:
         """Return this thread's connection, made by the first call after a fork; it connects when it is spoken on."""

@@ -1,9 +1,7 @@
-"""Rate limits: per tenant, key, action and client address, counted in flask-limiter's store.
+"""Rate limits: per tenant, key, action and client address, counted by flask-limiter.
 
-A call asks the store for all its limits at once. flask-limiter counts everything else, and calls too where the store is
-this process's memory, by choice or because the shared one is away. What is left is told by the fields of
-draft-ietf-httpapi-ratelimit-headers-11, and refusals by its problem types. A window begins with its first call and is
-counted exactly over all processes that share a store.
+What is left is told by the fields of draft-ietf-httpapi-ratelimit-headers-11, and refusals by its problem types.
+A window begins with its first call and is counted exactly over all processes that share a store.
 """
 
 import math
@@ -13,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-import structlog
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from prometheus_client import Counter
@@ -25,13 +22,11 @@ from app.db.units import Unit
 from app.services.key_rules import limits_of
 from app.services.plans import RATE_NAMES, Rate, entitlements
 from app.serving import counted_stores
-from app.serving.counted_stores import Allowance, CountedRedis
 
 PROBLEMS = "https://iana.org/assignments/http-problem-types#"
 # So long a process may go by what a tenant's plan allowed a moment ago.
 REMEMBERED_SECONDS = 1.0
 MOST_REMEMBERED = 10_000
-log = structlog.get_logger("sentinel.limits")
 REFUSALS = Counter("sentinel_rate_limited_total", "Requests refused by a rate limit", ["policy"])
 # endpoint that a form is sent to -> the policy that bounds it for each client address
 ADDRESSED = {
@@ -85,7 +80,6 @@ class Limits:
     """The checks of one application."""
 
     limiter: Limiter
-    on_store_failure: str
     check_call: Callable[[], None]
     check_keyed_call: Callable[[], None]
     check_action: Callable[[], None]
@@ -103,7 +97,7 @@ def register_limits(app: Flask, settings: Settings) -> None:
         headers_enabled=False,
         in_memory_fallback_enabled=settings.rate_limit_on_store_failure == "memory",
         swallow_errors=settings.rate_limit_on_store_failure == "allow",
-        key_prefix=counted_stores.PREFIX,
+        key_prefix="sentinel",
         # Nothing is limited by its route: the library then neither remembers nor resolves, at each question anew, what
         # other questions the route has asked before.
         request_identifier=lambda: "any route",
@@ -116,7 +110,6 @@ def register_limits(app: Flask, settings: Settings) -> None:
     }
     app.extensions["sentinel_limits"] = Limits(
         limiter,
-        settings.rate_limit_on_store_failure,
         _checks(limiter, "call", ("tenant", _tenant_limit, _tenant)),
         # The key's own comes first: a key that is over its own limit takes nothing from its tenant's.
         _checks(limiter, "keyed_call", ("tenant", _tenant_limit, _tenant), ("key", _key_limit, _key)),
@@ -205,49 +198,17 @@ def _rates(unit: Unit) -> Mapping[Rate, int]:
     return found[1]
 
 
-def limit_call(unit: Unit, action: Rate | None = None) -> None:
-    """Count a call of the API against its key's own limit and its tenant's, and as the `action` that it is, if any.
-
-    It counts against none after the first that refuses it. Raises RateLimited, NoCounter.
-    """
-    limits, own = _limits(), _own_limit()
-    rates = g.rates = _rates(unit)
-    asked = [] if own is None else [Allowance("key", own, _key())]
-    asked.append(Allowance("tenant", rates[Rate.API_REQUESTS], _tenant()))
-    if action is not None:
-        asked.append(Allowance(str(action), rates[action], _tenant()))
-    if not _counted(limits, tuple(asked)):
-        _ask(limits.check_call if own is None else limits.check_keyed_call)
-        if action is not None:
-            g.limited_action = str(action)
-            _ask(limits.check_action)
+def limit_call(unit: Unit) -> None:
+    """Count a call of the API against its key's own limit and its tenant's. Raises RateLimited, NoCounter."""
+    g.rates = _rates(unit)
+    limits = _limits()
+    _ask(limits.check_call if _own_limit() is None else limits.check_keyed_call)
 
 
 def limit_action(unit: Unit, rate: Rate) -> None:
     """Count something that a tenant does, whichever way it came. Raises RateLimited, NoCounter."""
     g.rates, g.limited_action, g.tenant_id = _rates(unit), str(rate), unit.tenant_id
-    if not _counted(_limits(), (Allowance(str(rate), g.rates[rate], _tenant()),)):
-        _ask(_limits().check_action)
-
-
-def _counted(limits: Limits, asked: tuple[Allowance, ...]) -> bool:
-    """Count in the shared store by one question; tell whether that was possible. Raises RateLimited, NoCounter."""
-    store = limits.limiter.limiter.storage
-    if not isinstance(store, CountedRedis):
-        return False
-    try:
-        told = store.count_all(asked)
-    except Exception as error:
-        if limits.on_store_failure == "refuse":
-            raise _no_counter() from error
-        log.warning("limits.store_away", error=type(error).__name__, decision=limits.on_store_failure)
-        return limits.on_store_failure == "allow"
-    for (policy, most, _whom), (count, left) in zip(asked, told, strict=False):
-        again = min(max(1, math.ceil(left)), counted_stores.WINDOW)
-        g.standings.append(Standing(policy, most, counted_stores.WINDOW, max(0, most - count), again))
-        if count > most:
-            raise _refusal([policy])
-    return True
+    _ask(_limits().check_action)
 
 
 def _begin() -> None:
@@ -268,12 +229,10 @@ def _ask(check: Callable[[], None]) -> None:
         g.standings += _standings(limiter)
         raise _refusal([each.policy for each in _standings(limiter, only_breached=True)]) from None
     except Exception as error:
-        raise _no_counter() from error
+        raise NoCounter(
+            "The part that counts calls does not answer. Try again in a moment.", headers={"Retry-After": "5"}
+        ) from error
     g.standings += _standings(limiter)
-
-
-def _no_counter() -> NoCounter:
-    return NoCounter("The part that counts calls does not answer. Try again in a moment.", headers={"Retry-After": "5"})
 
 
 def _standings(limiter: Limiter, *, only_breached: bool = False) -> list[Standing]:

@@ -25,6 +25,7 @@ from werkzeug.test import EnvironBuilder
 
 import app.api.guards
 import app.api.routing
+import app.api.scans
 import app.services.audit
 import app.services.quotas
 from app.core.settings import settings
@@ -212,7 +213,8 @@ def _left_out() -> Iterator[None]:
     """Leave out rate limits, quotas, the audit row, and the row and sum of the call."""
     with contextlib.ExitStack() as left_out:
         for module, name, instead in (
-            (app.api.routing, "limit_call", lambda *_given: None),
+            (app.api.routing, "limit_call", lambda _unit: None),
+            (app.api.scans, "limit_action", lambda *_given: None),
             (app.api.guards.quotas, "consume", lambda *_given: None),
             (app.services.quotas, "reserve", lambda *_given: None),
             (app.services.audit, "record_last", lambda *_given, **_named: None),
