@@ -57,7 +57,7 @@ class FindingTotal(InWorkspace, OfTenant, Table):
 
 
 class FindingDay(InWorkspace, OfTenant, Table):
-    """How many findings of a severity became open on a UTC day, and how many ceased to be."""
+    """How many findings of a severity became open on a UTC day, how many ceased to be, and how many were new."""
 
     __tablename__ = "finding_days"
     home = Home.CONTENT
@@ -67,3 +67,4 @@ class FindingDay(InWorkspace, OfTenant, Table):
     severity: Mapped[str] = mapped_column(primary_key=True)
     opened: Mapped[int] = mapped_column(BigInteger)
     closed: Mapped[int] = mapped_column(BigInteger)
+    found: Mapped[int] = mapped_column(BigInteger, default=0)

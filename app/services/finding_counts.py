@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -48,8 +48,10 @@ class Trend:
         return sum(self.now.values())
 
 
-def note_changes(unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standing | None, Standing | None]]) -> None:
-    """Count what findings of a workspace were and are now (None: not there), in the unit's transaction.
+def note_changes(
+    unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standing | None, Standing | None]], *, at: datetime
+) -> None:
+    """Count what findings of a workspace were and are since `at` (None: not there), in the unit's transaction.
 
     The caller holds the locks of the findings. Counters are raised in one order, so that two transactions cannot wait
     for each other; they stay locked until the commit, so call it last.
@@ -57,6 +59,7 @@ def note_changes(unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standin
     totals: Counter[tuple[str, str]] = Counter()
     opened: Counter[str] = Counter()
     closed: Counter[str] = Counter()
+    found: Counter[str] = Counter()
     for before, after in changes:
         if before == after:
             continue
@@ -66,8 +69,9 @@ def note_changes(unit: Unit, workspace_id: UUID, changes: Iterable[tuple[Standin
         if after is not None:
             totals[(after.status, after.severity)] += 1
             opened[after.severity] += after.status == "open"
+            found[after.severity] += before is None
     _raise_totals(unit, workspace_id, totals)
-    _raise_days(unit, workspace_id, opened, closed)
+    _raise_days(unit, workspace_id, at, {"opened": opened, "closed": closed, "found": found})
 
 
 def _raise_totals(unit: Unit, workspace_id: UUID, totals: Mapping[tuple[str, str], int]) -> None:
@@ -83,19 +87,16 @@ def _raise_totals(unit: Unit, workspace_id: UUID, totals: Mapping[tuple[str, str
         unit.session.execute(made.on_conflict_do_update(index_elements=_KEY_OF_TOTAL, set_=raised))
 
 
-def _raise_days(unit: Unit, workspace_id: UUID, opened: Mapping[str, int], closed: Mapping[str, int]) -> None:
-    place = {"tenant_id": unit.tenant_id, "workspace_id": workspace_id, "day": _today(unit)}
+def _raise_days(unit: Unit, workspace_id: UUID, at: datetime, numbers: Mapping[str, Mapping[str, int]]) -> None:
+    place = {"tenant_id": unit.tenant_id, "workspace_id": workspace_id, "day": at.astimezone(UTC).date()}
     rows = [
-        {**place, "severity": severity, "opened": opened.get(severity, 0), "closed": closed.get(severity, 0)}
-        for severity in sorted({*opened, *closed})
-        if opened.get(severity, 0) or closed.get(severity, 0)
+        {**place, "severity": severity, **{name: each.get(severity, 0) for name, each in numbers.items()}}
+        for severity in sorted(set().union(*numbers.values()))
+        if any(each.get(severity, 0) for each in numbers.values())
     ]
     if rows:
         made = insert(FindingDay).values(rows)
-        raised = {
-            "opened": FindingDay.opened + made.excluded.opened,
-            "closed": FindingDay.closed + made.excluded.closed,
-        }
+        raised = {name: getattr(FindingDay, name) + made.excluded[name] for name in numbers}
         unit.session.execute(made.on_conflict_do_update(index_elements=_KEY_OF_DAY, set_=raised))
 
 
@@ -146,6 +147,16 @@ def open_by_day(unit: Unit, *, days: int = 30, workspace_id: UUID | None = None)
         found.append((day - timedelta(days=1), dict(level)))
     week_ago = found[WEEK][1]
     return Trend(found[::-1], {severity: number - week_ago[severity] for severity, number in found[0][1].items()})
+
+
+def found_by_day(unit: Unit, since: date, until: date, *, workspace_id: UUID | None = None) -> Counter[date]:
+    """Return how many findings were first seen on each UTC day from `since` to before `until`.
+
+    Asks for no permission.
+    """
+    wanted = select(FindingDay.day, func.sum(FindingDay.found)).where(FindingDay.day >= since, FindingDay.day < until)
+    rows = unit.session.execute(wanted.where(*_within(FindingDay, workspace_id)).group_by(FindingDay.day))
+    return Counter({day: int(number) for day, number in rows if number})
 
 
 def _within(table: type[FindingTotal] | type[FindingDay], workspace_id: UUID | None) -> list[ColumnElement[bool]]:

@@ -48,11 +48,11 @@ def record_faults(unit: Unit, scan: Scan, faults: list[Fault]) -> int:
     """
     distinct = {fingerprint(fault): fault for fault in faults}
     marks = sorted(distinct)
-    known = _known(unit, scan.asset_id, marks)
+    known, now = _known(unit, scan.asset_id, marks), unit.now()
     for first in range(0, len(marks), AT_ONCE):
-        _keep(unit, scan, {mark: distinct[mark] for mark in marks[first : first + AT_ONCE]})
+        _keep(unit, scan, {mark: distinct[mark] for mark in marks[first : first + AT_ONCE]}, now)
     changes = ((known.get(mark), _renewed(known.get(mark), fault)) for mark, fault in distinct.items())
-    note_changes(unit, scan.workspace_id, changes)
+    note_changes(unit, scan.workspace_id, changes, at=now)
     return len(distinct)
 
 
@@ -75,8 +75,7 @@ def _renewed(before: Standing | None, fault: Fault) -> Standing:
     return Standing(status, str(fault.severity))
 
 
-def _keep(unit: Unit, scan: Scan, faults: dict[str, Fault]) -> None:
-    now = unit.now()
+def _keep(unit: Unit, scan: Scan, faults: dict[str, Fault], now: datetime) -> None:
     rows = [_values(unit, scan, mark, fault, now) for mark, fault in faults.items()]
     statement = insert(Finding).values(rows)
     renewed: dict[str, Any] = {name: statement.excluded[name] for name in _RENEWED}
@@ -235,6 +234,9 @@ def triage(unit: Unit, finding_id: UUID, *, status: str) -> Finding:
         audit.record(unit, "finding.triage", "finding", finding.id, before={"status": before}, after={"status": status})
         unit.session.flush()
         note_changes(
-            unit, finding.workspace_id, [(Standing(before, finding.severity), Standing(status, finding.severity))]
+            unit,
+            finding.workspace_id,
+            [(Standing(before, finding.severity), Standing(status, finding.severity))],
+            at=unit.now(),
         )
     return finding

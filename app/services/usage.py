@@ -1,22 +1,22 @@
 """Usage: API calls as they happened, and what was used per UTC day."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Date, Select, cast, func, select
 
 from app.core.permissions import Permission
 from app.db.units import Unit
-from app.models.findings import Finding
+from app.models.plans import UsageDay
 from app.models.scans import Scan
 from app.models.usage import ApiCall
 from app.services.access import require
+from app.services.finding_counts import found_by_day
 from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
-from app.services.usage_counts import CHECKED, NOBODY, kept_since
+from app.services.usage_counts import CHECKED, NOBODY, first_unsummed, kept_since
 from app.services.usage_series import BY_KEYS, Measure, Period, span_of
 
 
@@ -33,43 +33,73 @@ class Series:
 
 
 def daily(unit: Unit, *, days: int = 30) -> dict[str, Series]:
-    """Return calls, scans and new findings per UTC day, the last `days` days up to today. Needs tenant:usage:read."""
+    """Return calls, scans and new findings per UTC day, the last `days` days up to today. Needs tenant:usage:read.
+
+    Calls are those that the plan keeps.
+    """
     require(unit, Permission.USAGE_READ)
-    columns: dict[str, InstrumentedAttribute[datetime]] = {
-        "calls": ApiCall.at,
-        "scans": Scan.created_at,
-        "findings": Finding.first_seen_at,
+    return {
+        "calls": _calls(unit, days),
+        "scans": _scans(unit, days),
+        "findings": _found(unit, days),
     }
-    return {name: _series(unit, name, column, days) for name, column in columns.items()}
 
 
 def calls_of_key(unit: Unit, key_id: UUID, *, days: int = 30) -> Series:
     """Return one key's calls per UTC day, the last `days` days up to today. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
-    return _series(unit, "calls", ApiCall.at, days, ApiCall.key_id == key_id)
+    return _calls(unit, days, key_id=key_id)
 
 
 def of_workspace(unit: Unit, workspace_id: UUID, *, days: int = 30) -> dict[str, Series]:
     """Return one workspace's calls, scans and new findings per UTC day, as `daily`. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
     return {
-        "calls": _series(unit, "calls", ApiCall.at, days, ApiCall.workspace_id == workspace_id),
-        "scans": _series(unit, "scans", Scan.created_at, days, Scan.workspace_id == workspace_id),
-        "findings": _series(unit, "findings", Finding.first_seen_at, days, Finding.workspace_id == workspace_id),
+        "calls": _calls(unit, days, workspace_id=workspace_id),
+        "scans": _scans(unit, days, Scan.workspace_id == workspace_id),
+        "findings": _found(unit, days, workspace_id=workspace_id),
     }
 
 
-def _series(
-    unit: Unit, name: str, column: InstrumentedAttribute[datetime], days: int, *only: ColumnElement[bool]
-) -> Series:
+def _calls(unit: Unit, days: int, *, key_id: UUID | None = None, workspace_id: UUID | None = None) -> Series:
+    """Add up the sums of days that have them and the rows of the days since, which are few."""
+    first = max(_days(unit, days)[0], kept_since(unit))
+    begins = max(first, first_unsummed(unit))
+    sums = select(UsageDay.day, func.sum(UsageDay.calls)).where(UsageDay.day >= first, UsageDay.day < begins)
+    day = cast(func.timezone("UTC", ApiCall.at), Date)
+    rows = select(day, func.count()).where(ApiCall.at >= datetime.combine(begins, time(), UTC))
+    if key_id is not None:
+        sums, rows = sums.where(UsageDay.key_id == key_id), rows.where(ApiCall.key_id == key_id)
+    if workspace_id is not None:
+        sums, rows = sums.where(UsageDay.workspace_id == workspace_id), rows.where(ApiCall.workspace_id == workspace_id)
+    found = _by_day(unit, sums.group_by(UsageDay.day)) | _by_day(unit, rows.group_by(day))
+    return _filled(unit, "calls", days, found)
+
+
+def _found(unit: Unit, days: int, *, workspace_id: UUID | None = None) -> Series:
+    span = _days(unit, days)
+    until = span[-1] + timedelta(days=1)
+    return _filled(unit, "findings", days, found_by_day(unit, span[0], until, workspace_id=workspace_id))
+
+
+def _scans(unit: Unit, days: int, *only: ColumnElement[bool]) -> Series:
+    day = cast(func.timezone("UTC", Scan.created_at), Date)
+    since = datetime.combine(_days(unit, days)[0], time(), UTC)
+    rows = select(day, func.count()).where(Scan.created_at >= since, *only).group_by(day)
+    return _filled(unit, "scans", days, _by_day(unit, rows))
+
+
+def _by_day(unit: Unit, statement: Select[date, int]) -> dict[date, int]:
+    return {row[0]: int(row[1]) for row in unit.session.execute(statement)}
+
+
+def _filled(unit: Unit, name: str, days: int, found: Mapping[date, int]) -> Series:
+    return Series(name, [(each, found.get(each, 0)) for each in _days(unit, days)])
+
+
+def _days(unit: Unit, days: int) -> list[date]:
     today = unit.now().astimezone(UTC).date()
-    first = today - timedelta(days=days - 1)
-    since = datetime(first.year, first.month, first.day, tzinfo=UTC)
-    day: ColumnElement[datetime] = func.date_trunc("day", column, "UTC")
-    rows = unit.session.execute(select(day, func.count()).where(column >= since, *only).group_by(day))
-    found = {moment.astimezone(UTC).date(): number for moment, number in rows}
-    span = [first + timedelta(days=step) for step in range(days)]
-    return Series(name, [(each, found.get(each, 0)) for each in span])
+    return [today - timedelta(days=step) for step in range(days - 1, -1, -1)]
 
 
 @dataclass(frozen=True, slots=True)

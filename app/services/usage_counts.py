@@ -118,6 +118,12 @@ def kept_since(unit: Unit) -> date:
     return unit.now().astimezone(UTC).date() - kept
 
 
+def first_unsummed(unit: Unit) -> date:
+    """Return the first UTC day whose calls may not all be in the sums of days: from it on the rows tell."""
+    settled = (unit.now().astimezone(UTC) - SETTLES).date()
+    return unit.at_home(Home.CONTENT).session.execute(_UNSUMMED, {"settled": settled}).scalar_one()  # type: ignore[no-any-return]
+
+
 def calls_this_month(unit: Unit) -> int:
     """Return the sum of this month's calls (UTC, the database's clock), at most a second behind. Needs usage:read."""
     require(unit, Permission.USAGE_READ)
@@ -151,6 +157,9 @@ _COUNT = text(
 _OLDEST = text(
     "SELECT (least((SELECT min(minute) FROM usage_minutes WHERE minute < :until), "
     "CASE WHEN :all THEN (SELECT min(at) FROM api_calls WHERE at < :until) END) AT TIME ZONE 'UTC')::date"
+)
+_UNSUMMED = text(
+    "SELECT least((SELECT (min(minute) AT TIME ZONE 'UTC')::date FROM usage_minutes), CAST(:settled AS date))"
 )
 _CLEAR_DAYS = text("DELETE FROM usage_days WHERE day >= :first AND day < :until")
 _SUM_DAYS = text(

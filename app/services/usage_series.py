@@ -14,10 +14,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
-from app.models.findings import Finding
 from app.models.plans import QuotaReservation, UsageDay, UsageMinute
 from app.models.scans import Scan
-from app.services import usage_counts, workspaces
+from app.services import finding_counts, usage_counts, workspaces
 from app.services.access import require
 from app.services.plans import Quota
 from app.services.usage_counts import NOBODY
@@ -207,10 +206,7 @@ def _sums(unit: Unit, measure: Measure, split: Split, span: Span) -> Counter[Any
             sums = _counted(unit, counted_scans(start, span).group_by(by))
             return _within(sums, span) if split is Split.DAY else sums
         case Measure.FINDINGS:
-            first = Finding.first_seen_at
-            day = _day(first)
-            found = select(day, func.count()).where(first >= span.begins_at, first < span.ends_at)
-            return _counted(unit, found.group_by(day))
+            return finding_counts.found_by_day(unit, span.since, span.until)
 
 
 def _called(unit: Unit, number: str, split: Split, span: Span) -> Counter[Any]:

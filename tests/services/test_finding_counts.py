@@ -2,9 +2,11 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
@@ -17,8 +19,10 @@ from app.scanners.probes import Fault
 from app.services import assets, finding_counts, findings, scans
 from app.services.workspaces import create_workspace
 from tests.peers.tenants import Made, lift_limits
+from tests.plugins.servers import Database
 
 DAY = timedelta(days=1)
+COUNTED = Path("migrations/content/0009_found.sql")
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -44,6 +48,8 @@ def assert_exact(made: Made) -> None:
         assert listed.count == rows[("open", "high")]
         trend = finding_counts.open_by_day(unit)
         assert trend.now == {each: rows[("open", each)] for each in finding_counts.SEVERITIES}
+        seen = Counter(moment.astimezone(UTC).date() for moment in unit.session.scalars(select(Finding.first_seen_at)))
+        assert finding_counts.found_by_day(unit, date.min, date.max) == seen
 
 
 def test_each_change_of_a_finding_is_counted_on_its_day(tenant: Made) -> None:
@@ -122,6 +128,28 @@ def test_counts_stay_exact_under_concurrent_scans_and_triage(tenant: Made) -> No
         for done in [pool.submit(act, turn) for turn in range(20) for act in (record, triage)]:
             done.result()
     assert_exact(tenant)
+
+
+def test_what_was_there_is_counted_from_its_rows(tenant: Made, postgres_server: Database) -> None:
+    """The migration that brought the new findings of a day says of what was there what is counted since."""
+    clock = SetClock(START)
+    tenant.units.clock = clock
+    with tenant.unit() as unit:
+        findings.record_faults(unit, scan_of(unit), [fault(1), fault(2), fault(3, "high")])
+        unit.commit()
+    clock.advance(DAY)
+    with tenant.unit() as unit:
+        findings.record_faults(unit, scan_of(unit, "Other"), [fault(4)])
+        unit.commit()
+    assert_exact(tenant)
+    with psycopg.connect(postgres_server.superuser) as connection:
+        connection.execute("DELETE FROM shared.finding_days WHERE tenant_id = %s AND severity = 'high'", [tenant.id])
+        connection.execute("UPDATE shared.finding_days SET found = 0 WHERE tenant_id = %s", [tenant.id])
+        connection.execute("SET search_path = shared")
+        connection.execute(COUNTED.read_bytes())
+    with tenant.unit() as unit:
+        found = finding_counts.found_by_day(unit, date.min, date.max)
+    assert found == {START.date(): 3, (START + DAY).date(): 1}
 
 
 def test_findings_are_found_by_words_of_title_and_rule(tenant: Made) -> None:

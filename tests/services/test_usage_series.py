@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from app.core.ids import new_id
 from app.db import engines, usage_books
 from app.db.units import Home, Unit, Units
-from app.db.usage_books import DueBook
+from app.db.usage_books import DueBook, DueRemoval
 from app.models.plans import UsageDay, UsageMinute
 from app.models.tenants import Tenant
 from app.models.usage import ApiCall
@@ -129,6 +129,33 @@ def test_figures_are_the_rows_before_and_after_days_are_summed(
         unit.commit()
     assert figures(called) == before
     quotas_agree(postgres_server.superuser, called.id, calls=True)
+
+
+def test_days_are_the_rows_before_and_after_they_are_summed(called: Made, worker_units: Units) -> None:
+    """Calls by day, of the tenant, a key or a workspace, are what the rows say; sums or rows tell each day once."""
+    with called.unit() as unit:
+        rows = unit.session.scalars(select(ApiCall)).all()
+    one = next(row.key_id for row in rows if row.key_name == "one")
+    summed = (None, settled() - timedelta(days=5), settled())
+    for until in summed:
+        with called.unit() as unit:
+            if until is not None:
+                usage_counts.sum_days(unit, None, until)
+            for told, mine in (
+                (usage.daily(unit, days=90)["calls"], rows),
+                (usage.calls_of_key(unit, one, days=90), [row for row in rows if row.key_id == one]),
+                (
+                    usage.of_workspace(unit, called.id, days=90)["calls"],
+                    [row for row in rows if row.workspace_id == called.id],
+                ),
+            ):
+                said = {day: number for day, number in told.days if number}
+                assert said == Counter(row.at.astimezone(UTC).date() for row in mine), until
+            unit.commit()
+    assert count(called, UsageDay) > 0
+    Bookkeeper(worker_units).clear(DueRemoval(called.id, settled()))
+    with called.unit() as unit:
+        assert usage.daily(unit, days=90)["calls"].total == len(rows)
 
 
 def test_a_batch_of_a_day_that_is_over_sums_the_day_anew(called: Made) -> None:
