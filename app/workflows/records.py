@@ -58,8 +58,8 @@ class UnitRecords:
     def admit(self, effect_id: UUID) -> list[AdmittedScan]:
         """Return the scans that may start now; they count as admitted, whatever becomes of their start."""
         with self._units.open(Home.CONTENT, WORKER) as unit:
+            admitted = admissions.admit_scans(unit, effect_id)  # reads what the tenant may have under its lock
             scans.stop_scans(unit)  # what was accepted while its tenant was being closed
-            admitted = admissions.admit_scans(unit, effect_id)
             share = _share(entitlements(unit).queue)
             unit.commit()
         if admitted:
