@@ -99,8 +99,7 @@ def count_month(unit: Unit) -> None:
         quotas.consume(unit, Quota.TEXTS, checked)
     done = select(Scan.id).where(Scan.simulated.is_(True), Scan.status == "done", Scan.created_at >= this_month)
     for scan_id in unit.session.scalars(done.order_by(Scan.created_at)).all():
-        quotas.reserve(unit, Quota.SCANS, scan_id)
-        quotas.settle(unit, scan_id)
+        quotas.take_settled(unit, Quota.SCANS, scan_id)
 
 
 def _simulated_call(unit: Unit, chance: random.Random) -> Call:

@@ -198,15 +198,20 @@ _RESERVE = text(
 )
 
 
+def take_settled(unit: Unit, quota: Quota, scan_id: UUID) -> None:
+    """Take one of the month's scans, with the unit's commit, for a scan that is done already. Raises as `consume`."""
+    reserve(unit, quota, scan_id)
+    unit.write_last(_SETTLE, {"scan": scan_id, "now": unit.now()})
+
+
 def settle(unit: Unit, scan_id: UUID) -> None:
     """Let what was taken for a scan count for good; a second time, or after a release, changes nothing."""
-    unit.session.execute(
-        text(
-            "UPDATE quota_reservations SET state = 'settled', settled_at = :now "
-            "WHERE scan_id = :scan AND state = 'reserved'"
-        ),
-        {"scan": scan_id, "now": unit.now()},
-    )
+    unit.session.execute(_SETTLE, {"scan": scan_id, "now": unit.now()})
+
+
+_SETTLE = text(
+    "UPDATE quota_reservations SET state = 'settled', settled_at = :now WHERE scan_id = :scan AND state = 'reserved'"
+)
 
 
 def release(unit: Unit, scan_id: UUID) -> None:

@@ -16,6 +16,8 @@ def test_quotas_of_the_month_are_what_its_simulated_rows_used(tenant: Made) -> N
             demonstrations.write_day(unit, hosts, seed=seed)
         usage_counts.recount(unit, unit.now() - timedelta(days=1), unit.now() + timedelta(days=1))
         demonstrations.count_month(unit)
+        unit.commit()
+    with tenant.unit() as unit:
         told = [numbers for _, _, numbers in usage_series.of_workspaces(unit)]
         for quota, measure in ((Quota.TEXTS, Measure.TEXTS), (Quota.SCANS, Measure.SCANS)):
             used = quotas.used_of(unit, quota)[0]
