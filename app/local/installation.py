@@ -14,6 +14,7 @@ from app.local.temporal import TemporalServer
 from app.local.valkey import ValkeyServer
 
 DEMONSTRATION_EMAIL = "demo@example.com"
+SECRETS = ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")
 
 _SETTING = {
     "sentinel_owner": "DATABASE_OWNER_URL",
@@ -109,12 +110,9 @@ def _settings(plan: Installation) -> dict[str, str]:
     if plan.valkey:
         settings["RATE_LIMIT_STORAGE_URL"] = plan.valkey.url
     if plan.graph:
-        settings["NEO4J_URI"] = plan.graph.uri
-        settings["NEO4J_USER"] = graph.USER
-        settings["NEO4J_PASSWORD"] = plan.graph.password
-        settings["NEO4J_DATABASE"] = graph.DATABASE
+        settings |= _graph_settings(plan.graph.uri, plan.graph.password)
     if plan.postgres:
-        for name in ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER", "METRICS_TOKEN"):
+        for name in (*SECRETS, "METRICS_TOKEN"):
             settings.setdefault(name, plan.keys[name])
         settings.setdefault("BASE_URL", f"http://localhost:{plan.port}")
         settings["SENTINEL_ENV"] = "development"
@@ -127,6 +125,15 @@ def _settings(plan: Installation) -> dict[str, str]:
     return settings
 
 
+def _graph_settings(uri: str, password: str) -> dict[str, str]:
+    return {
+        "NEO4J_URI": uri,
+        "NEO4J_USER": graph.USER,
+        "NEO4J_PASSWORD": password,
+        "NEO4J_DATABASE": graph.DATABASE,
+    }
+
+
 def command_environment(state: Path, given: Mapping[str, str]) -> dict[str, str]:
     """The environment of a command beside a running installation: the platform's login, where Postgres is ours."""
     settings = dict(given)
@@ -134,15 +141,11 @@ def command_environment(state: Path, given: Mapping[str, str]) -> dict[str, str]
         return settings
     kept = keys_of.load(state / "secrets.json")
     url = PostgresServer(state / "data" / "postgres", kept).url("sentinel_platform")
-    settings |= {name: kept[name] for name in ("SECRET_KEY", "PLATFORM_SECRET_KEY", "MASTER_KEY", "KEY_PEPPER")}
+    settings |= {name: kept[name] for name in SECRETS}
     used = Ports(state / "ports.json")
-    settings |= {
-        "TEMPORAL_ADDRESS": f"127.0.0.1:{used.kept('temporal')}",
-        "NEO4J_URI": f"bolt://127.0.0.1:{used.kept('graph')}",
-        "NEO4J_USER": graph.USER,
-        "NEO4J_PASSWORD": kept["graph"],
-        "NEO4J_DATABASE": graph.DATABASE,
-    } | settings
+    servers = _graph_settings(f"bolt://127.0.0.1:{used.kept('graph')}", kept["graph"])
+    servers["TEMPORAL_ADDRESS"] = f"127.0.0.1:{used.kept('temporal')}"
+    settings = servers | settings
     settings |= {
         "SENTINEL_ENV": "development",
         "DATABASE_URL": url,

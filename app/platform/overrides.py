@@ -3,39 +3,31 @@
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, render_template, url_for
 from werkzeug.wrappers import Response
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import Optional
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Invalid, NotFound
 from app.db import oversight
-from app.db.oversight import OverrideRow
+from app.db.oversight import OverrideRow, TenantRow
 from app.db.units import Doorway
-from app.platform.routing import member, staff_page
+from app.platform import orders
+from app.platform.orders import ReasonForm
+from app.platform.routing import staff_page
 from app.platform.tenants import FIGURES, find_tenant
-from app.services import staff
 from app.services.staff import Wish
-from app.serving.forms import Form
-from app.serving.requests import origin
 
 blueprint = Blueprint("overrides", __name__)
 LARGEST = 1_000_000_000
 
 
-class OverrideForm(Form):
+class OverrideForm(ReasonForm):
     """Which figure, what in its place, until when and why."""
 
     figure = SelectField("Figure", choices=[("", "Choose one"), *FIGURES.items()])
     value = StringField("In its place")
     until = DateField("Last day (UTC)", validators=[Optional()])
-    reason = StringField("Reason")
-
-
-class EndForm(Form):
-    """Why it ends."""
-
-    reason = StringField("Reason")
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/new")
@@ -47,38 +39,38 @@ def new(door: Doorway, tenant_id: UUID) -> str:
 def create(door: Doorway, tenant_id: UUID) -> Response | tuple[str, int]:
     """Put the order on record."""
     row, form = find_tenant(door, tenant_id), OverrideForm()
-    try:
-        form.validate()
-        wish = Wish(tenant_id, "plan.override", form.reason.data or "", _detail(form))
-        staff.order(door, member(), wish, origin=origin())
-    except (Invalid, Conflict) as error:
-        form.blame(error)
-        return render_template("platform/override.html", row=row, form=form), error.status
-    flash("On record, and carried out within seconds.", "good")
-    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+    form.validate()
+    return orders.give(
+        door,
+        form,
+        lambda: Wish(tenant_id, "plan.override", form.reason.data or "", _detail(form)),
+        lambda: render_template("platform/override.html", row=row, form=form),
+        told="On record, and carried out within seconds.",
+        back=url_for("tenants.show", tenant_id=tenant_id),
+    )
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/<uuid:override_id>/end")
 def ask(door: Doorway, tenant_id: UUID, override_id: UUID) -> str:
-    found = _override(door, tenant_id, override_id)
-    return render_template(
-        "platform/override_end.html", row=find_tenant(door, tenant_id), override=found, form=EndForm(), figures=FIGURES
-    )
+    return _ask(find_tenant(door, tenant_id), _override(door, tenant_id, override_id), ReasonForm())
 
 
 @staff_page(blueprint, "/tenants/<uuid:tenant_id>/overrides/<uuid:override_id>/end", methods=("POST",))
 def end(door: Doorway, tenant_id: UUID, override_id: UUID) -> Response | tuple[str, int]:
     """Let the plan's figure hold again."""
-    row, found, form = find_tenant(door, tenant_id), _override(door, tenant_id, override_id), EndForm()
-    try:
-        wish = Wish(tenant_id, "plan.override-end", form.reason.data or "", {"override_id": str(override_id)})
-        staff.order(door, member(), wish, origin=origin())
-    except (Invalid, Conflict) as error:
-        form.blame(error)
-        shown = render_template("platform/override_end.html", row=row, override=found, form=form, figures=FIGURES)
-        return shown, error.status
-    flash("On record, and carried out within seconds.", "good")
-    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+    row, found, form = find_tenant(door, tenant_id), _override(door, tenant_id, override_id), ReasonForm()
+    return orders.give(
+        door,
+        form,
+        lambda: Wish(tenant_id, "plan.override-end", form.reason.data or "", {"override_id": str(override_id)}),
+        lambda: _ask(row, found, form),
+        told="On record, and carried out within seconds.",
+        back=url_for("tenants.show", tenant_id=tenant_id),
+    )
+
+
+def _ask(row: TenantRow, found: OverrideRow, form: ReasonForm) -> str:
+    return render_template("platform/override_end.html", row=row, override=found, form=form, figures=FIGURES)
 
 
 def _detail(form: OverrideForm) -> dict[str, object]:

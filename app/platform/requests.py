@@ -3,33 +3,32 @@
 from functools import partial
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import StringField
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import NotFound
 from app.db import oversight
 from app.db.oversight import RequestRow
 from app.db.units import Doorway
+from app.platform import orders
+from app.platform.orders import ReasonForm
 from app.platform.pages import moment, page
-from app.platform.routing import member, staff_page
+from app.platform.routing import staff_page
 from app.platform.tenants import find_tenant
 from app.services import staff
 from app.services.plan_requests import Consequences
 from app.services.plans import PlanName
 from app.services.staff import Wish
 from app.services.standings import Standing, consequences_of, standing_of
-from app.serving.forms import Form
-from app.serving.requests import origin
 
 blueprint = Blueprint("requests", __name__)
 DECISIONS = {"approval": "plan.approve", "refusal": "plan.decline"}
 
 
-class DecisionForm(Form):
+class DecisionForm(ReasonForm):
     """Why, for the logs, and what the owners are told by mail."""
 
-    reason = StringField("Reason")
     answer = StringField("Answer")
 
 
@@ -55,15 +54,19 @@ def ask(door: Doorway, tenant_id: UUID, request_id: UUID, name: str) -> str:
 def decide(door: Doorway, tenant_id: UUID, request_id: UUID, name: str) -> Response | tuple[str, int]:
     """Put the decision on record; the worker carries it out."""
     asked, form = _request(door, tenant_id, request_id), DecisionForm()
-    try:
+
+    def wish() -> Wish:
         detail = {"request_id": str(request_id), "plan": asked.plan, "answer": staff.checked_answer(form.answer.data)}
-        wish = Wish(tenant_id, DECISIONS[name], form.reason.data or "", detail)
-        staff.order(door, member(), wish, origin=origin())
-    except (Invalid, Conflict) as error:
-        form.blame(error)
-        return _ask(door, asked, name, form), error.status
-    flash("The decision is on record, and carried out within seconds.", "good")
-    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+        return Wish(tenant_id, DECISIONS[name], form.reason.data or "", detail)
+
+    return orders.give(
+        door,
+        form,
+        wish,
+        lambda: _ask(door, asked, name, form),
+        told="The decision is on record, and carried out within seconds.",
+        back=url_for("tenants.show", tenant_id=tenant_id),
+    )
 
 
 def _ask(door: Doorway, asked: RequestRow, name: str, form: DecisionForm) -> str:

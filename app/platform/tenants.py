@@ -6,25 +6,24 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField
 
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Invalid, NotFound
 from app.db import erasures, oversight
 from app.db.oversight import EventSearch, TenantRow, TenantSearch
 from app.db.units import Doorway
+from app.platform import orders
 from app.platform.acts import ACTS, NAMES, PLAN_CHOICES
+from app.platform.orders import ReasonForm
 from app.platform.pages import page
-from app.platform.routing import member, staff_page
-from app.services import staff
+from app.platform.routing import staff_page
 from app.services.lifecycles import PLANS
 from app.services.plans import FEATURE_NAMES, QUOTA_NAMES, RATE_NAMES
 from app.services.staff import Wish
 from app.services.standings import other_plans, standing_of
-from app.serving.forms import Form
 from app.serving.live import live
-from app.serving.requests import origin
 from app.serving.words import CAP
 from app.tenancy.placements import Isolation
 
@@ -41,10 +40,9 @@ FIGURES = {
 }
 
 
-class ActForm(Form):
+class ActForm(ReasonForm):
     """Why, and what the act needs besides."""
 
-    reason = StringField("Reason")
     plan = SelectField("Plan", choices=PLAN_CHOICES)
     slug = StringField("Slug of the tenant")
 
@@ -116,16 +114,21 @@ def act(door: Doorway, tenant_id: UUID, name: str) -> Response | tuple[str, int]
     """Put the order on record; the worker carries it out."""
     row = find_tenant(door, tenant_id)
     form, chosen = ActForm(), ACTS[name]
-    try:
-        if not form.validate() and chosen.asks == "plan":
+    fits = form.validate()
+
+    def wish() -> Wish:
+        if not fits and chosen.asks == "plan":
             raise Invalid("There is no such plan.", fields={"plan": "choose one of the plans"})
-        wish = Wish(tenant_id, chosen.action, form.reason.data or "", _detail(chosen.asks, form, row))
-        staff.order(door, member(), wish, origin=origin())
-    except (Invalid, Conflict) as error:
-        form.blame(error)
-        return _ask(door, row, name, form), error.status
-    flash(f"{chosen.title}: on record, and carried out within seconds.", "good")
-    return redirect(url_for("tenants.show", tenant_id=tenant_id), 303)
+        return Wish(tenant_id, chosen.action, form.reason.data or "", _detail(chosen.asks, form, row))
+
+    return orders.give(
+        door,
+        form,
+        wish,
+        lambda: _ask(door, row, name, form),
+        told=f"{chosen.title}: on record, and carried out within seconds.",
+        back=url_for("tenants.show", tenant_id=tenant_id),
+    )
 
 
 def _ask(door: Doorway, row: TenantRow, name: str, form: ActForm) -> str:

@@ -7,13 +7,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 
 from app.core.permissions import Permission
-from app.db import factors
 from app.db.units import Home, Unit
-from app.models.accounts import ApiKey, Membership
+from app.models.accounts import ApiKey
 from app.models.assets import Asset, OwnershipProof
 from app.models.connections import Connection, EmailDomain
 from app.models.findings import Finding
@@ -235,8 +234,7 @@ def _of_sign_in(unit: Unit) -> list[Matter]:
     if trial is not None and trial.problem is not None:
         found.append(Matter(Kind.CONNECTION, 1, detail=trial.problem))
     if policies.policy_of(unit).mfa_required:
-        members = unit.session.scalar(select(func.count()).select_from(Membership)) or 0
-        lacking = members - len(factors.members_with_factor(unit.session))
+        _having, lacking = policies.factor_standing(unit)
         if lacking > 0:
             found.append(Matter(Kind.FACTORS, lacking))
     return found

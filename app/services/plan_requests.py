@@ -26,7 +26,6 @@ from app.services.plans import (
     plan_named,
     plan_of,
 )
-from app.services.quotas import METERS, Meter
 from app.tenancy.actors import ActorKind
 
 LONGEST_NOTE = 500
@@ -48,7 +47,7 @@ def consequences(unit: Unit, plan: PlanName) -> Consequences:
     """Return what would exceed `plan`, and what it leaves out that the tenant has. Needs tenant:plan:read."""
     require(unit, Permission.PLAN_READ)
     has = entitlements(unit)
-    there = {quota: used for quota in has.quotas if (used := used_now(unit, quota)) is not None}
+    there = {quota: used for quota in has.quotas if (used := quotas.used_now(unit, quota)) is not None}
     now, then = plan_of(has.plan).retention_days, plan_of(plan).retention_days
     foreseen = foresee(there, has.features, plan, has.overridden)
     return replace(foreseen, kept_days=(now, then) if then < now else None)
@@ -67,14 +66,6 @@ def lost_with(features: Collection[Feature], plan: PlanName, agreed: Collection[
     """Return the names of those features that `plan` leaves out, but for what was agreed on."""
     lost = set(features) - plan_of(plan).features
     return tuple(sorted(FEATURE_NAMES[feature] for feature in lost if str(feature) not in agreed))
-
-
-def used_now(unit: Unit, quota: Quota) -> int | None:
-    """Return how much of a quota is used at present; None for one without a meter."""
-    meter = METERS[quota]
-    if meter is Meter.NONE:
-        return None
-    return quotas.used_of(unit, quota)[0] if meter is Meter.MONTH else quotas.count_rows_of(unit, quota)
 
 
 def pending_request(unit: Unit) -> PlanRequest | None:

@@ -46,12 +46,18 @@ def get_policy(unit: Unit) -> TenantPolicy:
 def conformity(unit: Unit) -> Conformity:
     """Return which members have a second factor; 200 of them at most by name. Needs tenant:sign-in:read."""
     require(unit, Permission.SIGN_IN_READ)
-    having = factors.members_with_factor(unit.session)
-    count = unit.session.scalar(select(func.count()).select_from(Membership)) or 0
+    having, lacking = factor_standing(unit)
     order = (Membership.user_id.in_(having), func.lower(Membership.name), Membership.user_id)
     rows = unit.session.scalars(select(Membership).order_by(*order).limit(SHOWN))
     members = tuple(MemberFactor(row.user_id, row.name, row.email, row.role, row.user_id in having) for row in rows)
-    return Conformity(len(having), count - len(having), members)
+    return Conformity(len(having), lacking, members)
+
+
+def factor_standing(unit: Unit) -> tuple[set[UUID], int]:
+    """Return which members have a second factor, and how many have none; asks for no permission."""
+    having = factors.members_with_factor(unit.session)
+    count = unit.session.scalar(select(func.count()).select_from(Membership)) or 0
+    return having, count - len(having)
 
 
 def require_factor(unit: Unit, required: bool, *, conforms: bool) -> int:

@@ -14,7 +14,6 @@ from app.services import quotas, usage_series
 from app.services.access import require
 from app.services.findings import day_bounds
 from app.services.pages import Page, newest_first
-from app.services.plan_requests import used_now
 from app.services.plans import QUOTA_NAMES, Quota, entitlements
 from app.services.quotas import METERS, SMALLEST_WARNED, Meter
 from app.services.usage_series import Measure, Period
@@ -71,7 +70,7 @@ def lines_of(unit: Unit) -> list[Line]:
 
 def _used(unit: Unit, quota: Quota) -> tuple[int | None, datetime | None]:
     if METERS[quota] is not Meter.MONTH:
-        return used_now(unit, quota), None
+        return quotas.used_now(unit, quota), None
     used, period = quotas.used_of(unit, quota)
     return used, quotas.next_period(period)
 

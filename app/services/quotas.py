@@ -277,3 +277,11 @@ def _warn_when_crossed(unit: Unit, quota: Quota, before: int, after: int, limit:
     if crossed:
         facts = {"quota": str(quota), "level": crossed[-1], "used": after, "limit": limit, "period": period.isoformat()}
         request_effect(unit, "quota.warning", facts)
+
+
+def used_now(unit: Unit, quota: Quota) -> int | None:
+    """Return how much of a quota is used at present; None for one without a meter."""
+    meter = METERS[quota]
+    if meter is Meter.NONE:
+        return None
+    return used_of(unit, quota)[0] if meter is Meter.MONTH else count_rows_of(unit, quota)
