@@ -1,4 +1,4 @@
-"""Long lists of the console: fifty rows a page, and in the address of the next one the place where it begins."""
+"""Long lists of the console: thirty rows a page, and in the address of the next one the place where it begins."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import request, url_for
 
-SIZE = 50
+SIZE = 30
 Row = TypeVar("Row")
 
 

@@ -30,7 +30,13 @@ def test_what_is_stuck_is_shown_and_tried_again(member: StaffMember, tenant: Mad
     directory.note_worker(session, "a-worker:7")
     session.commit()
     page = member.get("/state").text
-    for told in ("ConnectionError", "test.none", tenant.slug, "a-worker:7", "Temporal</dt><dd>down"):
+    for told in (
+        "ConnectionError",
+        "test.none",
+        tenant.slug,
+        "a-worker:7",
+        'Down</span><span class="under">Scans are accepted and wait',
+    ):
         assert told in page, told
     retry = f"/tenants/{tenant.id}/effects/{effect_id}/retry"
     assert retry in page

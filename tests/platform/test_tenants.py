@@ -2,8 +2,12 @@
 
 import re
 import secrets
-from datetime import timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from html import unescape
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.db import oversight
 from app.db import staff as directory
 from app.db.engines import NOBODY
+from app.db.oversight import TenantRow
 from app.db.units import Home, Units
 from app.platform import pages
 from app.services import audit_seals, censuses
@@ -114,6 +119,21 @@ def test_pages_go_on_and_keep_the_filters(member: StaffMember, units: Units, mon
     for nothing in ("ending=7", "level=database", "plan=free"):
         assert "No tenant like that" in member.get(f"/tenants?search={mark}&{nothing}").text
     assert member.get("/tenants?after=a&after_id=nonsense&ending=99&level=x&risk=2").status_code == 200
+
+
+def test_a_full_page_is_below_60_kb(member: StaffMember, tenant: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where each tenant has a long name, a trial, and a quota at risk."""
+    moment = datetime(2026, 10, 1, 12, tzinfo=UTC)
+
+    def full(read: Callable[..., list[TenantRow]], *given: Any, **more: Any) -> list[TenantRow]:
+        row = read(*given)[0]
+        row = replace(row, name="Harbour " * 5, slug="harbour-" * 5, trial_ends_at=moment, active_at=moment)
+        return [replace(row, quota="scans", percent=99, at_risk=True, counted_at=moment)] * more["most"]
+
+    monkeypatch.setattr(oversight, "tenants", partial(full, oversight.tenants))
+    page = member.get("/tenants")
+    assert page.text.count("data-row-link") == pages.SIZE
+    assert len(page.data) < 60_000
 
 
 def test_another_plan_says_what_it_would_leave(member: StaffMember, tenant: Made, worker_units: Units) -> None:
