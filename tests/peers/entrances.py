@@ -12,6 +12,7 @@ from tests.peers.routes import PUBLIC, every_rule, methods
 LEADS_IN = {
     "acceptances": "an invitation's link",
     "api_tokens": "signing in, and the refresh token",
+    "mailed_links": "a mail that links an account to the tenant's own provider",
     "sign_ons": "the tenant's own provider, there and back",
 }
 LEADS_ELSEWHERE = {
@@ -29,6 +30,7 @@ LEADS_ELSEWHERE = {
     "own_data": "one's own account",
     "passkeys": "one's own account",
     "profiles": "one's own account",
+    "provider_step_ups": "one's own account",
     "resets": "one's own account",
     "scim": "describes the SCIM service",
     "signups": "makes another tenant",

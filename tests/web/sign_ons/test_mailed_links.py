@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from app.db.units import Home, Units
+from app.models.tenants import Tenant
 from app.services import audit
 from tests.peers.apps import add_app
 from tests.peers.companies import Company
@@ -145,3 +146,15 @@ def test_mails_are_few(company: Company, account: Made) -> None:
         person.post("/sso/link/mail")
         pages.append(person.get("/sso/link").text)
     assert "We mailed you a link" in pages[2] and "several such mails" in pages[3]
+
+
+def test_a_suspended_tenants_link_leads_nowhere(company: Company, account: Made, worker_units: Units) -> None:
+    """A mail that was asked for before makes nobody a member and signs nobody in."""
+    person = arrive(company)
+    path = mailed_link(person, worker_units, account.email)
+    person.get(path)
+    with company.made.unit(Home.ACCOUNT) as unit:
+        unit.session.get_one(Tenant, company.made.id).status = "suspended"
+        unit.commit()
+    assert person.post(path).status_code == 404 and not opens(person, company)
+    assert [row.email for row in company.members()] == [company.made.email]
