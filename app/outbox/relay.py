@@ -1,8 +1,8 @@
 """The relay: claims due effects by turns of the tenants, carries each out as its tenant, and marks it done.
 
-Fair by three rules. Whose last effect lies furthest back, times the plan's weight, comes next, however long another's
+Fair by four rules. Whose last effect lies furthest back, times the plan's weight, comes next, however long another's
 backlog is. No tenant has more than a quarter of the threads. Who has something in hand
-leaves the last ones to others.
+leaves the last ones to others. Busy tenants are paced beside others.
 """
 
 import functools
@@ -83,7 +83,7 @@ class Relay:
         self._hands: Counter[UUID] = Counter()
         self._withheld = False
         self._lock = threading.Lock()
-        self._poll = poll_seconds
+        self._poll = self._pause = poll_seconds
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._busy = threading.Semaphore(threads)
@@ -127,10 +127,16 @@ class Relay:
 
     def _in_hand(self, free: int) -> Hands:
         spare = max(0, free - self._kept_free)
+        paced, closed = self._beginnings.paced()
         with self._lock:
             held = list(self._hands)
             full = [tenant_id for tenant_id, number in self._hands.items() if number >= self._share]
             self._withheld = bool(full) or (bool(held) and spare < free)
+        self._pause = min(self._poll, closed) if paced and closed else self._poll
+        if closed:
+            full += paced
+        elif paced:
+            held, spare = [*held, *paced], min(spare, 1)
         return Hands(self._weights, full, held, spare)
 
     def _claim_loop(self) -> None:
@@ -138,7 +144,7 @@ class Relay:
             self._wake.clear()
             try:
                 if not self._claim_some():
-                    self._wake.wait(self._poll)
+                    self._wake.wait(self._pause)
             except Exception as error:  # whatever it is: without this loop nothing is dispatched any more
                 log.warning("relay.claim_failed", error=type(error).__name__)
                 self._stop.wait(self._poll)

@@ -55,18 +55,23 @@ _TAKE_OVER = text(
 _PUT_OFF = text("SELECT EXISTS (SELECT FROM outbox WHERE done_at IS NULL AND kind = 'scan.dispatch' AND due_at > :now)")
 
 
-def admit_scans(unit: Unit, effect_id: UUID | None = None) -> list[AdmittedScan]:
+def admit_scans(unit: Unit, effect_id: UUID | None = None, most: int | None = None) -> list[AdmittedScan]:
     """Admit as many queued scans, oldest first, as the plan's concurrent scans leave room for.
 
     Returns also those that were admitted before and have not begun: starting them again changes nothing. With
-    `effect_id`, the `scan.dispatch` that is carried out, the tenant's others that are due are done with it.
+    `effect_id`, the `scan.dispatch` that is carried out, the tenant's others that are due are done with it. Where there
+    is room for more than `most`, another dispatch is asked for.
     """
     hold(unit.session, Lock.ADMISSION, unit.tenant_id)
     if effect_id is not None:
         unit.session.execute(_TAKE_OVER, {"now": unit.now(), "own": effect_id})
     room = _concurrent_scans(unit) - quotas.count_rows_of(unit, Quota.CONCURRENT_SCANS)
-    if room > 0 and not settings().scans_stopped and _admit(unit, room) < room:
-        quotas.reconcile(unit)  # the line is at its end; a long one is not gone through at each admission
+    wanted = room if most is None else min(room, most)
+    if wanted > 0 and not settings().scans_stopped:
+        if _admit(unit, wanted) < wanted:
+            quotas.reconcile(unit)  # the line is at its end; a long one is not gone through at each admission
+        elif wanted < room:
+            request_effect(unit, "scan.dispatch", {})
     if not entitlements(unit).open:
         return []
     columns = (Scan.id, Scan.engagement_id, Scan.workflow_id, Scan.tool)

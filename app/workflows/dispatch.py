@@ -49,8 +49,9 @@ class Admitted(Protocol):
     def workflow_id(self) -> str: ...
 
 
-Admission = Callable[[UUID], Sequence[Admitted]]
-"""Carries the effect's admission out as the tenant in the context; the scans it gives are admitted, and committed."""
+Admission = Callable[[UUID, int | None], Sequence[Admitted]]
+"""Carries the effect's admission out as the tenant in the context, of so many scans at most and asking for another
+dispatch for the rest; the scans it gives are admitted, and committed."""
 
 
 class Dispatcher:
@@ -82,13 +83,14 @@ class Dispatcher:
         """
         tenant_id, client = delivery.tenant_id, self._client()
         with tenant_scope(tenant_id):
-            admitted = [scan for scan in self._admission(delivery.id) if scan.workflow_id not in self._started]
+            found = self._admission(delivery.id, 1 if self._beginnings.one_by_one(tenant_id) else None)
+            admitted = [scan for scan in found if scan.workflow_id not in self._started]
         if admitted:
             self._ensure(tenant_id)
             self._carry_out(_start_all(client, tenant_id, admitted))
             self._remember(admitted)
         else:
-            self._beginnings.begun(tenant_id)
+            self._beginnings.begun(tenant_id, 0)
 
     def _remember(self, started: Sequence[Admitted]) -> None:
         """Spare the server starts that change nothing, of scans that have not begun when the next one is admitted."""

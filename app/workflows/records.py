@@ -55,10 +55,10 @@ class UnitRecords:
             scans.readmit_scan(unit, scan_id)
             unit.commit()
 
-    def admit(self, effect_id: UUID) -> list[AdmittedScan]:
-        """Return the scans that may start now; they count as admitted, whatever becomes of their start."""
+    def admit(self, effect_id: UUID, most: int | None = None) -> list[AdmittedScan]:
+        """Return the scans that may start now, `most` of them new: admitted, whatever becomes of their start."""
         with self._units.open(Home.CONTENT, WORKER) as unit:
-            admitted = admissions.admit_scans(unit, effect_id)  # reads what the tenant may have under its lock
+            admitted = admissions.admit_scans(unit, effect_id, most)  # reads what the tenant may have under its lock
             scans.stop_scans(unit)  # what was accepted while its tenant was being closed
             share = _share(entitlements(unit).queue)
             unit.commit()

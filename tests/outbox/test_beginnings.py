@@ -1,4 +1,4 @@
-"""A busy tenant gives way while another's scan begins, for moments and to nobody else."""
+"""A busy tenant gives way while another's scan begins, for moments and to nobody else, and is paced beside it."""
 
 import threading
 from uuid import UUID, uuid4
@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.outbox import beginnings as module
-from app.outbox.beginnings import MANY, MOST_SECONDS, SPAN_SECONDS, TIMES, Beginnings
+from app.outbox.beginnings import MANY, MOST_SECONDS, REST, SPAN_SECONDS, THERE_SECONDS, TIMES, Beginnings
 
 
 class Hours(threading.Condition):
@@ -89,13 +89,83 @@ def test_tenants_that_are_about_equally_busy_do_not_wait_for_each_other() -> Non
 
 
 def test_a_larger_plan_is_busy_later() -> None:
-    """With priority 3 a tenant that begins five times as many does not give way; with priority 1 it does."""
+    """With priority 3 a tenant that begins four times as many does not give way; with priority 1 it does."""
     large, plain, small = uuid4(), uuid4(), uuid4()
     hours = Hours()
     beginnings = hours.rule(Beginnings(lambda tenant_id: 3 if tenant_id == large else 1))
-    begin(beginnings, large, 5 * MANY)
-    begin(beginnings, plain, 5 * MANY)
+    begin(beginnings, large, 4 * MANY)
+    begin(beginnings, plain, 4 * MANY)
     begin(beginnings, small, MANY - 1)
     beginnings.expect(small)
     assert waited(hours, beginnings, large) == 0
     assert waited(hours, beginnings, plain) > 0
+
+
+def test_beside_a_tenant_that_is_there_busy_ones_begin_one_at_a_time() -> None:
+    """The next one may begin after a rest, by how long the beginning took, whichever of them it is."""
+    now = [0.0]
+    beginnings, small, floods = Beginnings(clock=lambda: now[0]), uuid4(), [uuid4(), uuid4()]
+    for each in floods:
+        begin(beginnings, each, 10 * MANY)
+    assert beginnings.paced() == ([], 0.0)
+    begin(beginnings, small, 1)
+    assert beginnings.paced() == (floods, 0.0)
+    beginnings.expect(floods[0])
+    now[0] += 0.05
+    assert beginnings.paced() == (floods, pytest.approx(MOST_SECONDS - 0.05))
+    beginnings.begun(floods[0])
+    assert beginnings.paced() == (floods, pytest.approx(0.05 * REST))
+    now[0] += 0.05 * REST
+    assert beginnings.paced() == (floods, 0.0)
+
+
+def test_a_beginning_whose_end_nobody_tells_closes_the_way_for_moments() -> None:
+    """Nor does that of a tenant which is not busy close it at all."""
+    now = [0.0]
+    beginnings, small, flood = Beginnings(clock=lambda: now[0]), uuid4(), uuid4()
+    begin(beginnings, flood, 10 * MANY)
+    begin(beginnings, small, 1)
+    beginnings.expect(flood)
+    now[0] += MOST_SECONDS
+    assert beginnings.paced() == ([flood], 0.0)
+    beginnings.expect(small)
+    assert beginnings.paced() == ([flood], 0.0)
+
+
+def test_a_tenant_that_began_nothing_for_a_while_is_not_there() -> None:
+    """A busy one is paced beside who began a scan within a minute, and has the platform for itself afterwards."""
+    now = [0.0]
+    beginnings, small, flood = Beginnings(clock=lambda: now[0]), uuid4(), uuid4()
+    begin(beginnings, small, 1)
+    for after, paced in ((THERE_SECONDS - 1, [flood]), (2, [])):
+        now[0] += after
+        begin(beginnings, flood, 10 * MANY)
+        assert beginnings.paced()[0] == paced
+
+
+def test_what_begins_no_scan_does_not_make_a_tenant_busy() -> None:
+    """A dispatch that finds nothing to admit counts neither as a beginning nor as being there."""
+    hours, one, two = Hours(), uuid4(), uuid4()
+    beginnings = hours.rule(Beginnings())
+    for _ in range(10 * MANY):
+        beginnings.expect(one)
+        beginnings.begun(one, 0)
+    begin(beginnings, two, 10 * MANY)
+    beginnings.expect(two)
+    assert waited(hours, beginnings, one) == 0
+    assert beginnings.paced() == ([], 0.0)
+
+
+def test_who_is_busy_remains_so_while_it_is_ahead() -> None:
+    """A pace that brings a flood below twice another's beginnings does not end by that; at their number it ends."""
+    now = [0.0]
+    beginnings, other, flood = Beginnings(clock=lambda: now[0]), uuid4(), uuid4()
+    begin(beginnings, other, MANY)
+    begin(beginnings, flood, TIMES * MANY)
+    assert beginnings.paced()[0] == []
+    begin(beginnings, flood, 1)
+    assert beginnings.paced()[0] == [flood]
+    begin(beginnings, other, MANY)
+    assert beginnings.paced()[0] == [flood]
+    begin(beginnings, other, 1)
+    assert beginnings.paced()[0] == []

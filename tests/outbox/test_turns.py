@@ -12,7 +12,8 @@ from app.db import work
 from app.db.engines import NOBODY
 from app.db.units import Units
 from app.db.work import Hands
-from app.outbox.relay import Delivery, Handler
+from app.outbox.beginnings import Beginnings
+from app.outbox.relay import Delivery, Handler, Relay
 from tests.outbox.test_relay import request, running, wait_for
 from tests.peers.tenants import Made
 from tests.plugins.servers import Database
@@ -150,3 +151,29 @@ def test_threads_are_left_for_others_while_a_flood_hangs(
         finally:
             release.set()
         wait_for(lambda: len(hanging) == 40)
+
+
+def test_busy_tenants_that_are_paced_leave_the_relay_to_others(
+    directory: psycopg.Connection, tenants: Callable[[], Made], worker_units: Units
+) -> None:
+    """While one of two floods begins neither gets anything, a third tenant at once; then one effect goes at a time."""
+    floods, single = [tenants(), tenants()], tenants()
+    taken: list[UUID] = []
+
+    class Paced(Beginnings):
+        closed = 60.0
+
+        def paced(self) -> tuple[list[UUID], float]:
+            return [each.id for each in floods], self.closed
+
+    beginnings = Paced()
+    handlers: dict[str, Handler] = {KIND: lambda delivery: taken.append(delivery.tenant_id)}
+    relay = Relay(worker_units, handlers, listen_url=None, beginnings=beginnings)
+    for each in (*floods, single):
+        request(each, KIND, 2)
+    assert [relay.run_once() for _ in range(3)] == [1, 1, 0]
+    assert taken == [single.id, single.id]
+    beginnings.closed = 0.0
+    assert [relay.run_once() for _ in range(5)] == [1, 1, 1, 1, 0]
+    assert [taken.count(each.id) for each in floods] == [2, 2]
+    relay.stop()

@@ -103,6 +103,27 @@ def test_one_dispatch_does_for_all_that_are_due(tenant: Made, worker_units: Unit
         assert set(left) == {own, later}
 
 
+def test_an_admission_of_fewer_than_there_is_room_for_asks_for_the_next(tenant: Made, worker_units: Units) -> None:
+    """One scan at a time, each with the request for the next, until there is no room or nothing in line."""
+    override(tenant, worker_units, "quota", "concurrent_scans", 3)
+    ids = accept(tenant, 4)
+    admitted: list[int] = []
+    with tenant_scope(tenant.id):
+        for turn in range(5):
+            with worker_units.open(Home.CONTENT, WORKER) as unit:
+                due = unit.session.scalars(
+                    select(Effect.id).where(Effect.kind == "scan.dispatch", Effect.done_at.is_(None))
+                ).all()
+                admissions.admit_scans(unit, uuid4(), 1)
+                admitted.append(in_flight(unit))
+                if turn == 3:
+                    scans.claim_scan(unit, ids[0])
+                    scans.fail_scan(unit, ids[0], "Measured.")
+                unit.commit()
+            assert bool(due) is (turn in {0, 1, 2, 4})
+    assert admitted == [1, 2, 3, 3, 3]
+
+
 def test_a_backlog_is_not_read(tenant: Made, worker_units: Units, postgres_server: Database) -> None:
     """Behind 5,000 scans in line an admission reads what is in flight and the line's head."""
     [scan_id] = accept(tenant, 1)
