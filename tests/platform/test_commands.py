@@ -78,10 +78,12 @@ def override_of(made: Made) -> str:
 
 
 def stuck_effect_of(made: Made) -> str:
-    """Give the tenant an effect that has failed, and return its id."""
+    """Give the tenant an effect that has failed and is older than what other tests left; return its id."""
     with made.unit(Home.ACCOUNT) as unit:
         now = unit.now()
-        row = AccountEffect(kind="test.none", payload={}, created_at=now, due_at=now + timedelta(hours=1))
+        row = AccountEffect(
+            kind="test.none", payload={}, created_at=now - timedelta(days=365), due_at=now + timedelta(hours=1)
+        )
         row.attempts, row.last_error = TRIES, "ConnectionError"
         unit.session.add(row)
         unit.session.flush()
