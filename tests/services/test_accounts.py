@@ -128,6 +128,21 @@ def test_mail_is_capped_per_client(units: Units, tenant: Made) -> None:
     assert sent == [True] * 60 + [False] * 2
 
 
+def test_mails_that_anybody_can_ask_for_silence_no_telling(units: Units, tenant: Made) -> None:
+    """Where address and client had all that they may, the holder is still told of a new password, thrice an hour."""
+    client = somewhere().address
+    asked = ["reset", "verification", "known", "unlock", "email-old", "email-new", "sso-link"] * 3
+    with units.identify() as door:
+
+        def sent(kind: str, recipient: str) -> bool:
+            return mails.request(door, kind, recipient, user_id=None, client=client)
+
+        assert [sent(kind, tenant.email) for kind in asked].count(True) == 20
+        others = [sent("reset", f"{n}-{tenant.slug}@example.com") for n in range(60)]
+        assert others[-1] is False and sent("reset", tenant.email) is False
+        assert [sent("password-changed", tenant.email) for _ in range(4)] == [True] * 3 + [False]
+
+
 @pytest.mark.parametrize(
     "password",
     ["football1234!", "Password2024!!", "iloveyouiloveyou", "qwertyuiop123456", "aaaaaaaaaaaaaaa", "short", "x" * 300],
