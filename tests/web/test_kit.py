@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -73,7 +75,6 @@ def test_every_template_is_shown_by_the_gallery() -> None:
     assert whole - used == set()
 
 
-@pytest.mark.xdist_group("built files")
 def test_names_hold_the_hash_of_their_content() -> None:
     """Each built file is named after its content, and its compressed copy holds the same."""
     assets.build_assets()
@@ -87,14 +88,16 @@ def test_names_hold_the_hash_of_their_content() -> None:
         assert b"sourceMappingURL" not in content
 
 
-@pytest.mark.xdist_group("built files")
-def test_a_second_build_does_nothing() -> None:
+def test_a_second_build_does_nothing(tmp_path: Path) -> None:
     """With the same inputs nothing is built again; a missing file is."""
     assets.build_assets()
-    assert assets.build_assets() is False
-    dist = ROOT / "static" / "dist"
+    shutil.copytree(ROOT / "static", tmp_path / "static", ignore=shutil.ignore_patterns("dist"))
+    shutil.copy(ROOT / "package-lock.json", tmp_path)
+    (tmp_path / "node_modules").symlink_to(ROOT / "node_modules")
+    assert [assets.build_assets(tmp_path) for _ in range(2)] == [True, False]
+    dist = tmp_path / "static" / "dist"
     (dist / json.loads((dist / "manifest.json").read_text())["files"]["theme.js"]).unlink()
-    assert assets.build_assets() is True
+    assert assets.build_assets(tmp_path) is True
 
 
 def test_assets_are_served_for_a_year(client: FlaskClient) -> None:
