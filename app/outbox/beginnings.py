@@ -15,8 +15,6 @@ MANY = 5
 TIMES = 2
 # So long after its last scan began is a tenant taken to be there.
 THERE_SECONDS = 60.0
-# So many times as long as the scan of a busy tenant took to begin passes before the next one may.
-REST = 2
 
 
 class Beginnings:
@@ -26,7 +24,7 @@ class Beginnings:
     less than half as many. Where tenants are about equally busy, and where one is alone, nobody waits.
 
     A tenant that is there may have its next scan begin at any moment: those that are busy beside it begin theirs one
-    at a time, all together, with a rest after each.
+    at a time, all together, with a rest as long as each took.
     """
 
     def __init__(
@@ -62,7 +60,7 @@ class Beginnings:
                 self._there.pop(tenant_id, None)
                 self._there[tenant_id] = now
             if self._pending is not None and self._pending[0] == tenant_id:
-                self._closed_until = now + REST * min(MOST_SECONDS, now - self._pending[1])
+                self._closed_until = now + min(MOST_SECONDS, now - self._pending[1])
                 self._pending = None
             if self._until.pop(tenant_id, None) is not None:
                 self._moved.notify_all()
