@@ -70,9 +70,7 @@ class Beginnings:
         with self._moved:
             now = self._clock()
             self._forget(now)
-            busy = [
-                each for each, count in self._counts.items() if count >= MANY and self._beside(each, self._there, now)
-            ]
+            busy = [each for each in self._counts if self._beside(each, self._there, now)]
             return busy, max(0.0, self._closed_until - now)
 
     def one_by_one(self, tenant_id: UUID) -> bool:
