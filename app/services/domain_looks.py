@@ -5,23 +5,20 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
-
-from app.core.permissions import Permission, Role, permissions_of, role_named
+from app.core.permissions import Permission
 from app.db.units import Unit
-from app.models.accounts import Membership
 from app.models.connections import EmailDomain
 from app.models.tenants import Tenant
 from app.outbox.requests import request_effect
 from app.scanners.ownership import Attempt, absent, challenge_name, challenge_value, proved
 from app.services import audit, notices
+from app.services.memberships import members_with
 
 EVERY = timedelta(days=1)
 MISSING_EVERY = timedelta(hours=6)
 JITTER = 0.25
 WARN_AFTER = timedelta(days=3)
 LAPSE_AFTER = timedelta(days=14)
-KEEPERS = [role for role in Role if Permission.SIGN_IN_WRITE in permissions_of(role)]
 
 
 def next_look(found: EmailDomain, now: datetime) -> datetime:
@@ -105,13 +102,12 @@ def _mend(found: EmailDomain) -> str:
 
 def _tell(unit: Unit, found: EmailDomain, what: str, lines: list[str]) -> None:
     tenant = unit.session.get_one(Tenant, unit.tenant_id)
-    for member in unit.session.scalars(select(Membership)):
-        if role_named(member.role) in KEEPERS:
-            notices.tell_member(
-                unit,
-                member,
-                f"{tenant.name}: the e-mail domain {found.domain} {what}",
-                lines,
-                f"/t/{tenant.slug}/sign-in/domains",
-                why=f"You get this because you look after sign-in of {tenant.name}.",
-            )
+    for member in members_with(unit, Permission.SIGN_IN_WRITE):
+        notices.tell_member(
+            unit,
+            member,
+            f"{tenant.name}: the e-mail domain {found.domain} {what}",
+            lines,
+            f"/t/{tenant.slug}/sign-in/domains",
+            why=f"You get this because you look after sign-in of {tenant.name}.",
+        )

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.core.permissions import Permission, Role, permissions_of, role_named
+from app.core.permissions import Permission
 from app.core.settings import settings
 from app.db.units import Unit
 from app.models.accounts import ApiKey, ApiKeySecret, Membership
 from app.models.tenants import Tenant
 from app.services import audit, notices
 from app.services.key_rules import STEPS
+from app.services.memberships import members_with
 from app.services.notices import Row
 from app.services.plans import entitlements
 
 LISTED = 20
-KEEPERS = [role for role in Role if Permission.KEYS_WRITE in permissions_of(role)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def remind(unit: Unit) -> bool:
     if not entitlements(unit).open or _told_on(unit, today):
         return False
     due = _due(unit, today)
-    keepers = {member.user_id: member for member in unit.session.scalars(select(Membership)) if _keeps(member)}
+    keepers = {member.user_id: member for member in members_with(unit, Permission.KEYS_WRITE)}
     lists: dict[UUID, list[_Ending]] = {}
     for ending in due:
         before = {"days": ending.key.expiry_told}
@@ -58,10 +58,6 @@ def remind(unit: Unit) -> bool:
     for user_id, endings in lists.items():
         _send(unit, tenant, keepers[user_id], endings)
     return bool(due)
-
-
-def _keeps(member: Membership) -> bool:
-    return role_named(member.role) in KEEPERS
 
 
 def _told_on(unit: Unit, day: date) -> bool:

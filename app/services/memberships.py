@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.core.errors import Conflict, Invalid, NotFound, PermissionDenied
-from app.core.permissions import GRANTS, Permission, Role, role_named
+from app.core.permissions import GRANTS, Permission, Role, permissions_of, role_named
 from app.db import visits
 from app.db.locks import Lock, hold
 from app.db.units import Unit
@@ -97,6 +97,12 @@ def find_member(unit: Unit, user_id: UUID) -> Membership | None:
     """Return the person's membership as it stands now, if there is one."""
     statement = select(Membership).where(Membership.user_id == user_id)
     return unit.session.scalars(statement.execution_options(populate_existing=True)).one_or_none()
+
+
+def members_with(unit: Unit, permission: Permission) -> list[Membership]:
+    """Return the members whose role holds the permission. For the worker: asks for none."""
+    members = unit.session.scalars(select(Membership))
+    return [member for member in members if permission in permissions_of(role_named(member.role))]
 
 
 def count_owners(unit: Unit) -> int:
