@@ -1,7 +1,7 @@
 """The time, as something that is handed in."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Protocol
 
 
@@ -29,3 +29,8 @@ class SetClock:
 
     def advance(self, by: timedelta) -> None:
         self.moment += by
+
+
+def start_of(day: date) -> datetime:
+    """Return the moment at which the day begins in UTC."""
+    return datetime.combine(day, time(), UTC)

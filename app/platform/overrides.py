@@ -1,6 +1,6 @@
 """What staff agree on with one tenant in place of its plan's figures."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from flask import Blueprint, render_template, url_for
@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 from wtforms import DateField, SelectField, StringField
 from wtforms.validators import Optional
 
+from app.core.clock import start_of
 from app.core.errors import Invalid, NotFound
 from app.db import oversight
 from app.db.oversight import OverrideRow, TenantRow
@@ -101,7 +102,7 @@ def _value(kind: str, typed: str, problems: dict[str, str]) -> int | None:
 def _until(day: date | None, problems: dict[str, str]) -> str | None:
     if day is None:
         return None
-    moment = datetime.combine(day, time(), UTC) + timedelta(days=1)
+    moment = start_of(day) + timedelta(days=1)
     if moment <= datetime.now(UTC):
         problems["until"] = "today or later"
     return moment.isoformat()

@@ -1,13 +1,14 @@
 """The staff's own log, and how the platform's parts do."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 
+from app.core.clock import start_of
 from app.db import oversight
 from app.db import staff as directory
 from app.db.oversight import EventSearch
@@ -99,4 +100,4 @@ def _day(typed: str) -> date | None:
 
 
 def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
+    return None if day is None else start_of(day)

@@ -6,11 +6,11 @@ Only `make run` on a Postgres of its own uses this. Every older row is marked `s
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.core.clock import start_of
 from app.core.ids import new_id
 from app.db.units import Unit
 from app.models.assets import Asset
@@ -91,7 +91,7 @@ def write_day(unit: Unit, hosts: Sequence[UUID], *, seed: int) -> None:
 
 def count_month(unit: Unit) -> None:
     """Take what this month's simulated rows used from its quotas, so that the numbers open the rows that they count."""
-    this_month = datetime.combine(quotas.used_of(unit, Quota.TEXTS)[1], time(), UTC)
+    this_month = start_of(quotas.used_of(unit, Quota.TEXTS)[1])
     checked = unit.session.scalar(
         select(func.count()).select_from(ApiCall).where(ApiCall.at >= this_month, ApiCall.verdict.in_(CHECKED))
     )

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, timedelta
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Date, Select, cast, func, select
 
+from app.core.clock import start_of
 from app.core.permissions import Permission
 from app.db.units import Unit
 from app.models.plans import UsageDay
@@ -67,7 +68,7 @@ def _calls(unit: Unit, days: int, *, key_id: UUID | None = None, workspace_id: U
     begins = max(first, first_unsummed(unit))
     sums = select(UsageDay.day, func.sum(UsageDay.calls)).where(UsageDay.day >= first, UsageDay.day < begins)
     day = cast(func.timezone("UTC", ApiCall.at), Date)
-    rows = select(day, func.count()).where(ApiCall.at >= datetime.combine(begins, time(), UTC))
+    rows = select(day, func.count()).where(ApiCall.at >= start_of(begins))
     if key_id is not None:
         sums, rows = sums.where(UsageDay.key_id == key_id), rows.where(ApiCall.key_id == key_id)
     if workspace_id is not None:
@@ -84,7 +85,7 @@ def _found(unit: Unit, days: int, *, workspace_id: UUID | None = None) -> Series
 
 def _scans(unit: Unit, days: int, *only: ColumnElement[bool]) -> Series:
     day = cast(func.timezone("UTC", Scan.created_at), Date)
-    since = datetime.combine(_days(unit, days)[0], time(), UTC)
+    since = start_of(_days(unit, days)[0])
     rows = select(day, func.count()).where(Scan.created_at >= since, *only).group_by(day)
     return _filled(unit, "scans", days, _by_day(unit, rows))
 
@@ -129,7 +130,7 @@ def list_calls(
     """Return API calls that the plan keeps, newest first. Needs tenant:usage:read."""
     require(unit, Permission.USAGE_READ)
     only = only or CallFilter()
-    kept = datetime.combine(kept_since(unit), time(), UTC)
+    kept = start_of(kept_since(unit))
     statement = select(ApiCall).where(ApiCall.at >= kept, *_conditions(unit, only))
     return newest_first(
         unit, statement, ApiCall.at, ApiCall.id, binding=f"calls:{only}", cursor=cursor, size=size, counted=counted

@@ -7,11 +7,12 @@ call is in one minute or in one day, and what was used is the sum of both.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
 
+from app.core.clock import start_of
 from app.core.permissions import Permission
 from app.db.locks import Lock, hold
 from app.db.units import Home, Unit
@@ -101,14 +102,14 @@ def sum_days(unit: Unit, since: date | None, until: date) -> None:
     once, it changes nothing more. Days that the plan no longer keeps are deleted.
     """
     hold(unit.session, Lock.USAGE, unit.tenant_id)
-    until_at = _start(until)
+    until_at = start_of(until)
     oldest = unit.session.execute(_OLDEST, {"until": until_at, "all": since is None}).scalar_one()
     first = min((each for each in (since, oldest) if each is not None), default=until)
     span = {"first": first, "until": until}
     unit.session.execute(_CLEAR_DAYS, span)
-    given = {"since": _start(first), "until": until_at, "nobody": NOBODY, "checked": sorted(CHECKED)}
+    given = {"since": start_of(first), "until": until_at, "nobody": NOBODY, "checked": sorted(CHECKED)}
     unit.session.execute(_SUM_DAYS, given)
-    unit.session.execute(_CLEAR, {"since": _start(first), "until": until_at})
+    unit.session.execute(_CLEAR, {"since": start_of(first), "until": until_at})
     unit.session.execute(_LET_GO, {"before": kept_since(unit)})
 
 
@@ -128,10 +129,6 @@ def calls_this_month(unit: Unit) -> int:
     """Return the sum of this month's calls (UTC, the database's clock), at most a second behind. Needs usage:read."""
     require(unit, Permission.USAGE_READ)
     return int(unit.at_home(Home.CONTENT).session.execute(_MONTH, {"tenant": unit.tenant_id}).scalar_one())
-
-
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 _FLUSH = text(

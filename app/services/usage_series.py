@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Date, Executable, Select, cast, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.core.clock import start_of
 from app.core.permissions import Permission
 from app.db.units import Home, Unit
 from app.models.accounts import ApiKey
@@ -86,11 +87,11 @@ class Span:
 
     @property
     def begins_at(self) -> datetime:
-        return _utc(self.since)
+        return start_of(self.since)
 
     @property
     def ends_at(self) -> datetime:
-        return _utc(self.until)
+        return start_of(self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +185,6 @@ def counted_scans(statement: Select[Any], span: Span) -> Select[Any]:
     if span.month is not None:
         return counts.where(QuotaReservation.period == span.month)
     return counts.where(QuotaReservation.at >= span.begins_at, QuotaReservation.at < span.ends_at)
-
-
-def _utc(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _day(column: InstrumentedAttribute[datetime]) -> ColumnElement[date]:
